@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the node's stack knows: links, addresses, routes, neighbours, bridge FDB, by netlink (libmnl). Answers come from the kernel
+ * when asked (routes) or from a cache kept fresh by notifications (links, addresses, neighbours, FDB).
+ */
+#ifndef PINTLE_AGENT_NETINFO_H
+#define PINTLE_AGENT_NETINFO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/config.h"
+
+struct netinfo;
+
+/* One socket for notifications, one for questions, in the current network namespace. */
+int netinfo__open(struct netinfo **ret_ni, struct pintle_err *err);
+void netinfo__close(struct netinfo *ni);
+int netinfo__fd(const struct netinfo *ni); /* readable when there is something to process */
+/* Reads what has come. *ret_changed: something that net_path depends on may have changed. An overrun (ENOBUFS) re-dumps everything. */
+int netinfo__process(struct netinfo *ni, bool *ret_changed, struct pintle_err *err);
+
+struct net_path {
+	uint32_t oif;	    /* device of the route */
+	uint32_t ifindex;   /* device that leads to the pod: oif, or the bridge's port by FDB when oif is a bridge */
+	bool is_local;	    /* the address is one of this node (hostNetwork pods: refused by the caller) */
+	bool has_gateway;   /* the route has a next hop: not a pod of this node */
+	bool is_veth;	    /* ifindex is a veth */
+	bool has_macs;	    /* dmac and smac are valid (neighbour known and FDB resolved) */
+	uint8_t dmac[6];    /* the pod's */
+	uint8_t smac[6];    /* of oif */
+	uint32_t mtu;
+};
+
+/* Route, neighbour and FDB look-up for an address. An unresolved neighbour is probed (the kernel is asked to resolve it), so that a later
+ * call finds it. -ENETUNREACH/-EHOSTUNREACH when no route leads there. `device` ("" = any) overrides the route's device. */
+int netinfo__path(struct netinfo *ni, const struct ip_addr *addr, const char *device, struct net_path *ret_path, struct pintle_err *err);
+bool netinfo__is_local(const struct netinfo *ni, const struct ip_addr *addr); /* an address of this node, any device */
+
+struct net_link {
+	uint32_t ifindex;
+	char name[16];
+	char driver[32];    /* by ethtool; "" unknown */
+	char kind[16];	    /* rtnl kind: veth, bridge, vlan, bond, ...; "" = none */
+	uint32_t mtu;
+	uint8_t mac[6];
+	bool is_up;	    /* administratively up */
+	uint32_t peer_ifindex; /* IFLA_LINK of a veth, in peer_nsid; 0 none */
+	int32_t peer_nsid;     /* -1 = same namespace or unknown */
+	uint32_t master;       /* bridge it is a port of, 0 none */
+	uint32_t xdp_prog_id;  /* attached XDP program, 0 none */
+};
+
+int netinfo__link_by_name(struct netinfo *ni, const char *name, struct net_link *ret_link, struct pintle_err *err);
+int netinfo__link_by_index(struct netinfo *ni, uint32_t ifindex, struct net_link *ret_link, struct pintle_err *err);
+
+/* rtnl_link_stats64 of a device: what the redirect reconciliation compares with. */
+struct net_counters {
+	uint64_t rx_packets, rx_bytes, rx_dropped, tx_packets, tx_bytes, tx_dropped;
+};
+int netinfo__counters(struct netinfo *ni, uint32_t ifindex, struct net_counters *ret, struct pintle_err *err);
+
+/* Pod side of a veth: enters the namespace (name under /run/netns, path, or found by peer_nsid) in a short-lived child process, so that the
+ * caller's namespace never changes. */
+int netns__get_gro(const char *netns, const char *device, bool *ret_on, struct pintle_err *err);
+int netns__set_gro(const char *netns, const char *device, bool on, struct pintle_err *err);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Turns configurations into map contents: hashes frontends and pods, gives ids, lays out members and pick tables, and writes only
+ * what changed, in an order in which no packet sees half a service:
+ *   new pods, reverse entries, siblings -> member and pick lines (both halves) -> the service's idle pool -> flip `active`
+ *   -> new frontends;  then, after a grace period (no program that saw the old words still runs), the other way round: frontends that
+ *   went, lines that went, pods that went. A pod id is given again only when no flow of the table names it.
+ * Works on plain memory (struct table_maps), so it runs in tests without a kernel.
+ */
+#ifndef PINTLE_AGENT_TABLES_H
+#define PINTLE_AGENT_TABLES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/config.h"
+#include "agent/err.h"
+#include "pintle/abi.h"
+
+/* The shared memory of the pinned maps (mmap of each MMAPABLE map, sizes from meta), or a test's own memory. */
+struct table_maps {
+	const struct pintle_meta *meta;
+	struct pintle_ctl *ctl;
+	struct pintle_bucket *flows; /* meta->nr_buckets */
+	uint64_t *stamps;	     /* nr_buckets * PINTLE_BUCKET_SLOTS */
+	struct pintle_ep4_bucket *vip4, *rev4;
+	struct pintle_ep6_bucket *vip6, *rev6;
+	struct pintle_frontend *frontends; /* meta->max_frontends */
+	struct pintle_service *services;   /* PINTLE_MAX_SERVICES limited to meta->max_frontends */
+	struct pintle_member_line *members; /* 2 * meta->member_lines */
+	struct pintle_pick_line *picks;	    /* meta->pick_lines */
+	struct pintle_pod *pods;	    /* meta->max_pods */
+	struct pintle_siblings *siblings;
+	struct pintle_load *loads;
+};
+
+/* Waits until every program run that began before has ended. In the agent: membarrier(MEMBARRIER_CMD_GLOBAL), which waits for an RCU grace period. */
+typedef int (*tables_grace_fn)(void *arg);
+
+/* Sizes of maps for wanted capacities; the one place where they are computed. */
+struct table_sizes_in {
+	uint32_t max_flows;	/* expected concurrent flows */
+	uint32_t max_frontends; /* 1..PINTLE_MAX_FRONTENDS */
+	uint32_t max_pods;	/* 1..PINTLE_MAX_PODS */
+};
+/* Fills the size words of *ret_meta. Flow buckets: power of two, >= 2 slots per flow. -ERANGE with the limit in the message. */
+int tables__sizes(const struct table_sizes_in *in, struct pintle_meta *ret_meta, struct pintle_err *err);
+
+struct tables; /* shadow of what was written, ids, allocators */
+
+/* `maps` is copied; memory must outlive. Adopts what the maps hold (an agent that restarts): frontends, services, pods keep their ids. */
+int tables__open(const struct table_maps *maps, tables_grace_fn grace, void *grace_arg, struct tables **ret_tables, struct pintle_err *err);
+void tables__close(struct tables *t); /* leaves the maps as they are */
+
+struct tables_applied {
+	uint32_t services, frontends, pods; /* now in force */
+	uint32_t changed_services, added_pods, removed_pods;
+	uint32_t lingering_pods; /* removed, id kept until their flows have ended */
+	double seconds;
+};
+/* All or nothing as far as limits go (checked before the first write): -ENOSPC names the limit and the option that raises it, and the old
+ * configuration stays in force. `is_local` says whether a VIP is an address of the node (wildcard entry gets PINTLE_EP_LOCAL). */
+int tables__apply(struct tables *t, const struct pintle_config *config, bool (*is_local)(void *arg, const struct ip_addr *), void *arg,
+		  struct tables_applied *ret_applied, struct pintle_err *err);
+
+/* ids and reverse look-ups for telemetry and the CLI; pointers are valid until the next apply. */
+struct pod_ref {
+	uint16_t pod;		    /* id */
+	const struct cfg_pod *cfg;  /* NULL for a pod that left the configuration but still has flows */
+	const char *service;	    /* first service that uses it */
+};
+int tables__pod_by_addr(const struct tables *t, const struct ip_addr *addr, uint16_t port, uint16_t *ret_pod);
+int tables__pod_ref(const struct tables *t, uint16_t pod, struct pod_ref *ret);
+/* Next pod id in use at or after `from`, or -ENOENT. Lingering pods included. */
+int tables__next_pod(const struct tables *t, uint32_t from, uint16_t *ret_pod);
+const char *tables__service_name(const struct tables *t, uint16_t service); /* NULL if unused; both families share a name */
+int tables__service_ids(const struct tables *t, const char *name, int family, uint16_t *ret_service);
+
+/* Gains: stage for a pod (log2 Q8.8, all its memberships), then commit: writes the idle half, flips ctl->gains_half, waits a grace period
+ * lazily (before the next commit), and brings the other half up to date. Unchanged gains cost nothing. */
+void tables__stage_gain(struct tables *t, uint16_t pod, int16_t gain_q8);
+int tables__commit_gains(struct tables *t, struct pintle_err *err);
+int16_t tables__gain(const struct tables *t, uint16_t pod);
+
+/* Path words of a pod: each is one atomic store; generations advance when MACs change. macs may be NULL (unknown). */
+void tables__set_path(struct tables *t, uint16_t pod, uint32_t ifindex, uint32_t devmap, const uint8_t dmac[6], const uint8_t smac[6]);
+void tables__set_redirect(struct tables *t, uint16_t pod, bool allowed);
+
+/* Which share of new flows is timed, per service. */
+void tables__set_sampling(struct tables *t, uint16_t service, uint8_t sample_shift);
+
+#endif
