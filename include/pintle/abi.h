@@ -197,6 +197,7 @@ PINTLE_ASSERT_SIZE(struct pintle_pick_line, 64);
 /* ---- pods ---- */
 
 #define PINTLE_POD_IN_USE 0x01u
+#define PINTLE_POD_DRAIN 0x04u	  /* set by the operator (pintle pod drain): takes no new flows */
 #define PINTLE_POD_REDIRECT 0x02u /* the self-test passed and the reverse program is attached: redirect may be used */
 
 struct pintle_pod {
@@ -290,7 +291,9 @@ struct pintle_ctl {
 	__u8 evict_half_open; /* fine */
 	__u8 evict_tcp;	      /* coarse */
 	__u64 generation;     /* counts applied configurations */
-	__u64 pad[3];
+	__u32 requests;	      /* advanced by the CLI when it changed pod flags: the agent applies again */
+	__u32 pad0;
+	__u64 pad[2];
 	/* log2 of psi, Q8.8, by load r: [externality] drives the choice, [latency] normalises measurements */
 	__s16 psi_q8[PINTLE_PSI_ENTRIES];     /* log2((r + 1) + x * r) */
 	__s16 latency_q8[PINTLE_PSI_ENTRIES]; /* log2(r + 1) */
@@ -316,6 +319,20 @@ struct pintle_meta {
 	char build[64];	  /* version of the binary that made the maps */
 };
 PINTLE_ASSERT_SIZE(struct pintle_meta, 152);
+
+/* Context of the sweep program (BPF_PROG_TYPE_SYSCALL): expires entries of a range of buckets in the kernel, so that an agent that
+ * dies leaves no half-done deletion. Counts are added to. */
+struct pintle_sweep {
+	__u32 first_bucket;
+	__u32 nr_buckets;
+	__u32 valid;	/* entries left */
+	__u32 closed;	/* of them closed */
+	__u32 expired;	/* deleted: idle, half-open or closed for too long */
+	__u32 given_up; /* awaiting cleared by its maximum time */
+	__u32 half_open;
+	__u32 pad;
+};
+PINTLE_ASSERT_SIZE(struct pintle_sweep, 32);
 
 /* ---- events (ring buffer) ---- */
 
