@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The agent, its libraries, the unit, BPF and fuzz programs, the benches. Lists are wildcards: a new file needs no line here.
+
+AGENT_SRC := $(sort $(wildcard agent/*.c))
+POLICY_SRC := $(sort $(wildcard policy/*.c))
+UNIT_SRC := $(sort $(wildcard tests/unit/check_*.c))
+UNIT_LIB_SRC := $(filter-out $(UNIT_SRC),$(sort $(wildcard tests/unit/*.c)))
+BPFTEST_SRC := $(filter-out %.bpf.c,$(sort $(wildcard tests/bpf/*.c)))
+ABI_SRC := $(sort $(wildcard tests/abi/*.c))
+VERIFIER_SRC := $(sort $(wildcard tests/verifier/*.c))
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_LIB_SRC := $(filter-out $(FUZZ_SRC) tests/fuzz/replay.c,$(sort $(wildcard tests/fuzz/*.c)))
+BENCH_SRC := $(filter-out %.bpf.c,$(sort $(wildcard bench/*/*.c)))
+BENCH_TOOLS := $(sort $(patsubst bench/%/,%,$(dir $(BENCH_SRC))))
+
+obj = $(patsubst %.c,$(O)/obj/%.o,$(1))
+C_SRC := $(AGENT_SRC) $(POLICY_SRC) $(UNIT_SRC) $(UNIT_LIB_SRC) $(BPFTEST_SRC) $(ABI_SRC) $(VERIFIER_SRC) $(FUZZ_SRC) $(FUZZ_LIB_SRC) \
+	$(BENCH_SRC) $(wildcard tests/fuzz/replay.c)
+C_OBJ := $(call obj,$(C_SRC))
+
+LIBAGENT := $(O)/libagent.a
+LIBPOLICY := $(O)/libpolicy.a
+PROGRAM := $(if $(wildcard agent/main.c),$(O)/pintle)
+UNIT_BIN := $(patsubst %.c,$(O)/%,$(UNIT_SRC))
+BPFTEST_BIN := $(if $(BPFTEST_SRC),$(O)/tests/bpf_tests)
+ABI_BIN := $(if $(ABI_SRC),$(O)/tests/abi_check)
+VERIFIER_BIN := $(if $(VERIFIER_SRC),$(O)/tests/verifier_budget)
+REPLAY_BIN := $(patsubst tests/fuzz/fuzz_%.c,$(O)/tests/replay/%,$(FUZZ_SRC))
+FUZZ_BIN := $(patsubst tests/fuzz/fuzz_%.c,$(O)/tests/fuzzers/%,$(FUZZ_SRC))
+BENCH_BIN := $(BENCH_TOOLS:%=$(O)/bench/%)
+
+OUTPUTS += $(C_OBJ) $(LIBAGENT) $(UNIT_BIN) $(BPFTEST_BIN) $(ABI_BIN) $(VERIFIER_BIN) $(REPLAY_BIN) $(FUZZ_BIN) $(BENCH_BIN:=.d)
+DEPS += $(C_OBJ:.o=.d)
+
+.PHONY: all programs benches
+all: $(PROGRAM) $(LIBAGENT) $(LIBPOLICY) $(BPF_OBJ) ## build the agent and the BPF object
+programs: $(UNIT_BIN) $(BPFTEST_BIN) $(ABI_BIN) $(VERIFIER_BIN) $(REPLAY_BIN)
+benches: $(BENCH_BIN) $(EXTRA_BPF_OBJ) ## build the bench tools
+
+# Skeletons exist before the first compilation; later the dependency files know who includes them.
+.SECONDEXPANSION:
+$(C_OBJ): $(O)/obj/%.o: %.c mk/flags.mk | $$(@D) $(SKEL)
+	$(say) CC $@
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CPPFLAGS_FILE) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+
+$(call obj,$(BPFTEST_SRC) $(BENCH_SRC)): | $(EXTRA_SKEL)
+$(UNIT_BIN) $(BPFTEST_BIN) $(ABI_BIN) $(VERIFIER_BIN) $(REPLAY_BIN) $(FUZZ_BIN): | $$(@D)
+
+# Touched only when the version differs from the one built last.
+VERSION_STAMP := $(O)/version.stamp
+$(O)/obj/agent/version.o: CPPFLAGS_FILE := -DPINTLE_VERSION='"$(VERSION)"'
+$(O)/obj/agent/version.o: $(VERSION_STAMP)
+ifneq ($(file <$(VERSION_STAMP)),$(VERSION))
+.PHONY: $(VERSION_STAMP)
+endif
+$(VERSION_STAMP): | $(O)
+	$(Q)printf '%s\n' '$(VERSION)' > $@
+
+$(LIBAGENT): $(call obj,$(filter-out agent/main.c,$(AGENT_SRC))) | $(O)
+$(LIBPOLICY): $(call obj,$(POLICY_SRC)) | $(O)
+$(LIBAGENT) $(LIBPOLICY): # an object that went must not stay in: the archive is made anew
+	$(say) AR $@
+	$(Q)rm -f $@ && $(AR) rcsD $@ $(filter %.o,$^)
+
+link = $(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(filter %.o,$^) $(filter %/libagent.a,$^) $(filter %/libpolicy.a,$^) $(1) $(LIBS) -o $@
+
+$(PROGRAM): $(O)/obj/agent/main.o $(LIBAGENT) $(LIBPOLICY)
+	$(say) LINK $@
+	$(call link)
+
+$(UNIT_BIN): $(O)/%: $(O)/obj/%.o $(call obj,$(UNIT_LIB_SRC)) $(LIBAGENT) $(LIBPOLICY)
+	$(say) LINK $@
+	$(call link,$(CHECK_LIBS))
+
+$(BPFTEST_BIN): $(call obj,$(BPFTEST_SRC)) $(LIBAGENT) $(LIBPOLICY)
+	$(say) LINK $@
+	$(call link,$(CHECK_LIBS))
+
+$(ABI_BIN): $(call obj,$(ABI_SRC))
+$(VERIFIER_BIN): $(call obj,$(VERIFIER_SRC))
+$(ABI_BIN) $(VERIFIER_BIN): | $(BPF_OBJ)
+	$(say) LINK $@
+	$(call link)
+
+$(REPLAY_BIN): $(O)/tests/replay/%: $(O)/obj/tests/fuzz/fuzz_%.o $(O)/obj/tests/fuzz/replay.o $(call obj,$(FUZZ_LIB_SRC)) $(LIBAGENT) $(LIBPOLICY)
+	$(say) LINK $@
+	$(call link)
+
+ifdef FUZZ
+$(FUZZ_BIN): $(O)/tests/fuzzers/%: $(O)/obj/tests/fuzz/fuzz_%.o $(call obj,$(FUZZ_LIB_SRC)) $(LIBAGENT) $(LIBPOLICY)
+	$(say) LINK $@
+	$(call link,-fsanitize=fuzzer)
+endif
+
+# One tool per directory, named like it.
+define bench_rule
+$(O)/bench/$(1): $(call obj,$(filter bench/$(1)/%,$(BENCH_SRC))) $(LIBAGENT) $(LIBPOLICY) | $(O)/bench
+	$$(say) LINK $$@
+	$$(call link)
+endef
+$(foreach t,$(BENCH_TOOLS),$(eval $(call bench_rule,$(t))))
