@@ -37,16 +37,16 @@ struct cfg_pod {
 	uint8_t state;	      /* enum pod_state */
 	bool enforced;	      /* network policy is enforced for it in the stack: redirect is refused, delivery is pass */
 	char device[16];      /* host-side device; "" = found by route, neighbour and bridge FDB */
-	char *netns;	      /* name or path of its network namespace, NULL = found by the device's peer; used to turn on GRO */
+	char *netns; /* name or path of its network namespace, NULL = found by the device's peer; used to turn on GRO */
 	int line;
 };
 
 struct cfg_service {
-	char *name; /* unique, [A-Za-z0-9._/-]{1,253} */
-	uint8_t policy;	   /* enum pintle_policy; default score */
-	uint8_t delivery;  /* enum delivery; default pass */
-	bool load_open;	   /* load is open connections, not awaited requests */
-	uint32_t slo_ms;   /* latency objective of a request, 0 = none */
+	char *name;	  /* unique, [A-Za-z0-9._/-]{1,253} */
+	uint8_t policy;	  /* enum pintle_policy; default score */
+	uint8_t delivery; /* enum delivery; default pass */
+	bool load_open;	  /* load is open connections, not awaited requests */
+	uint32_t slo_ms;  /* latency objective of a request, 0 = none */
 	struct cfg_frontend *frontends;
 	size_t nr_frontends;
 	struct cfg_pod *pods; /* of both families; a frontend uses those of its own */
@@ -71,7 +71,8 @@ struct pintle_config {
  * Errors: -ENOENT/-EACCES..., -EFBIG, -EINVAL with "FILE:LINE: FIELD: what is wrong; nearest valid key or value". Never partly read. */
 int config__load_file(const char *path, size_t max_bytes, struct pintle_config **ret_config, struct pintle_err *err);
 /* The same on memory; `name` stands for the file in messages. This is the fuzzed entry. */
-int config__parse(const char *name, const void *text, size_t text_bytes, struct pintle_config **ret_config, struct pintle_err *err);
+int config__parse(const char *name, const void *text, size_t text_bytes, struct pintle_config **ret_config,
+		  struct pintle_err *err);
 void config__free(struct pintle_config *config); /* NULL is fine */
 
 /* Whole-configuration rules, already applied by the two above; a source that builds a config itself calls it: limits of abi.h, unique

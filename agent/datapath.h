@@ -33,8 +33,8 @@ int datapath__load(const char *pin_dir, const struct table_sizes_in *sizes, stru
 
 /* Attaches to an uplink: the forward program by XDP or at TC ingress, the reverse program at TC egress. HOOK_AUTO: TC on a veth or when native XDP fails
  * its self-test, else XDP. *ret_hook and `ret_why` (text for the user) say what was chosen. Idempotent. -EBUSY names a foreign program. */
-int datapath__attach_uplink(struct datapath *dp, uint32_t ifindex, enum datapath_hook hook, enum datapath_hook *ret_hook, char ret_why[128],
-			    struct pintle_err *err);
+int datapath__attach_uplink(struct datapath *dp, uint32_t ifindex, enum datapath_hook hook, enum datapath_hook *ret_hook,
+			    char ret_why[128], struct pintle_err *err);
 /* Reverse program at TC ingress of a pod's host-side device; idempotent. detach is not an error when absent. */
 int datapath__attach_pod(struct datapath *dp, uint32_t ifindex, struct pintle_err *err);
 int datapath__detach_pod(struct datapath *dp, uint32_t ifindex, struct pintle_err *err);
@@ -43,23 +43,24 @@ int datapath__remove(const char *pin_dir, struct pintle_err *err);
 
 struct datapath_link {
 	uint32_t ifindex;
-	char kind[8];	  /* xdp, tcin, tceg, rev */
+	char kind[8]; /* xdp, tcin, tceg, rev */
 	uint32_t prog_id;
-	bool is_tcx;	  /* pinned TCX link; false for XDP links and clsact filters */
-	bool is_alive;	  /* the device still exists and our program is on it */
+	bool is_tcx;   /* pinned TCX link; false for XDP links and clsact filters */
+	bool is_alive; /* the device still exists and our program is on it */
 };
 /* Fills up to max entries; returns their number or -errno. */
 int datapath__links(const struct datapath *dp, struct datapath_link *links, int max, struct pintle_err *err);
 
-const struct table_maps *datapath__maps(const struct datapath *dp); /* shared memory; pointers live as long as dp */
+const struct table_maps *datapath__maps(const struct datapath *dp);    /* shared memory; pointers live as long as dp */
 int datapath__map_fd(const struct datapath *dp, const char *map_name); /* "pt_events"; -ENOENT */
-int datapath__grace(void *dp); /* tables_grace_fn */
+int datapath__grace(void *dp);					       /* tables_grace_fn */
 /* Runs the sweep over a range of buckets; counts are added to *sweep. */
 int datapath__sweep(const struct datapath *dp, struct pintle_sweep *sweep, struct pintle_err *err);
 /* Sends `nr` probe frames into devmap slot by the XDP redirect path (live frames). */
-int datapath__probe_redirect(const struct datapath *dp, uint32_t devmap, const uint8_t dmac[6], const uint8_t smac[6], unsigned int nr,
-			     struct pintle_err *err);
-int datapath__devmap_set(const struct datapath *dp, uint32_t slot, uint32_t ifindex, struct pintle_err *err); /* ifindex 0 clears */
+int datapath__probe_redirect(const struct datapath *dp, uint32_t devmap, const uint8_t dmac[6], const uint8_t smac[6],
+			     unsigned int nr, struct pintle_err *err);
+int datapath__devmap_set(const struct datapath *dp, uint32_t slot, uint32_t ifindex,
+			 struct pintle_err *err); /* ifindex 0 clears */
 
 /* Sums of per-CPU values. counts[PINTLE_V_MAX]. */
 int datapath__verdicts(const struct datapath *dp, uint64_t *counts, struct pintle_err *err);

@@ -21,30 +21,31 @@ int netinfo__fd(const struct netinfo *ni); /* readable when there is something t
 int netinfo__process(struct netinfo *ni, bool *ret_changed, struct pintle_err *err);
 
 struct net_path {
-	uint32_t oif;	    /* device of the route */
-	uint32_t ifindex;   /* device that leads to the pod: oif, or the bridge's port by FDB when oif is a bridge */
-	bool is_local;	    /* the address is one of this node (hostNetwork pods: refused by the caller) */
-	bool has_gateway;   /* the route has a next hop: not a pod of this node */
-	bool is_veth;	    /* ifindex is a veth */
-	bool has_macs;	    /* dmac and smac are valid (neighbour known and FDB resolved) */
-	uint8_t dmac[6];    /* the pod's */
-	uint8_t smac[6];    /* of oif */
+	uint32_t oif;	  /* device of the route */
+	uint32_t ifindex; /* device that leads to the pod: oif, or the bridge's port by FDB when oif is a bridge */
+	bool is_local;	  /* the address is one of this node (hostNetwork pods: refused by the caller) */
+	bool has_gateway; /* the route has a next hop: not a pod of this node */
+	bool is_veth;	  /* ifindex is a veth */
+	bool has_macs;	  /* dmac and smac are valid (neighbour known and FDB resolved) */
+	uint8_t dmac[6];  /* the pod's */
+	uint8_t smac[6];  /* of oif */
 	uint32_t mtu;
 };
 
 /* Route, neighbour and FDB look-up for an address. An unresolved neighbour is probed (the kernel is asked to resolve it), so that a later
  * call finds it. -ENETUNREACH/-EHOSTUNREACH when no route leads there. `device` ("" = any) overrides the route's device. */
-int netinfo__path(struct netinfo *ni, const struct ip_addr *addr, const char *device, struct net_path *ret_path, struct pintle_err *err);
+int netinfo__path(struct netinfo *ni, const struct ip_addr *addr, const char *device, struct net_path *ret_path,
+		  struct pintle_err *err);
 bool netinfo__is_local(const struct netinfo *ni, const struct ip_addr *addr); /* an address of this node, any device */
 
 struct net_link {
 	uint32_t ifindex;
 	char name[16];
-	char driver[32];    /* by ethtool; "" unknown */
-	char kind[16];	    /* rtnl kind: veth, bridge, vlan, bond, ...; "" = none */
+	char driver[32]; /* by ethtool; "" unknown */
+	char kind[16];	 /* rtnl kind: veth, bridge, vlan, bond, ...; "" = none */
 	uint32_t mtu;
 	uint8_t mac[6];
-	bool is_up;	    /* administratively up */
+	bool is_up;	       /* administratively up */
 	uint32_t peer_ifindex; /* IFLA_LINK of a veth, in peer_nsid; 0 none */
 	int32_t peer_nsid;     /* -1 = same namespace or unknown */
 	uint32_t master;       /* bridge it is a port of, 0 none */

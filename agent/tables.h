@@ -26,8 +26,8 @@ struct table_maps {
 	uint64_t *stamps;	     /* nr_buckets * PINTLE_BUCKET_SLOTS */
 	struct pintle_ep4_bucket *vip4, *rev4;
 	struct pintle_ep6_bucket *vip6, *rev6;
-	struct pintle_frontend *frontends; /* meta->max_frontends */
-	struct pintle_service *services;   /* PINTLE_MAX_SERVICES limited to meta->max_frontends */
+	struct pintle_frontend *frontends;  /* meta->max_frontends */
+	struct pintle_service *services;    /* PINTLE_MAX_SERVICES limited to meta->max_frontends */
 	struct pintle_member_line *members; /* 2 * meta->member_lines */
 	struct pintle_pick_line *picks;	    /* meta->pick_lines */
 	struct pintle_pod *pods;	    /* meta->max_pods */
@@ -50,7 +50,8 @@ int tables__sizes(const struct table_sizes_in *in, struct pintle_meta *ret_meta,
 struct tables; /* shadow of what was written, ids, allocators */
 
 /* `maps` is copied; memory must outlive. Adopts what the maps hold (an agent that restarts): frontends, services, pods keep their ids. */
-int tables__open(const struct table_maps *maps, tables_grace_fn grace, void *grace_arg, struct tables **ret_tables, struct pintle_err *err);
+int tables__open(const struct table_maps *maps, tables_grace_fn grace, void *grace_arg, struct tables **ret_tables,
+		 struct pintle_err *err);
 void tables__close(struct tables *t); /* leaves the maps as they are */
 
 struct tables_applied {
@@ -61,14 +62,14 @@ struct tables_applied {
 };
 /* All or nothing as far as limits go (checked before the first write): -ENOSPC names the limit and the option that raises it, and the old
  * configuration stays in force. `is_local` says whether a VIP is an address of the node (wildcard entry gets PINTLE_EP_LOCAL). */
-int tables__apply(struct tables *t, const struct pintle_config *config, bool (*is_local)(void *arg, const struct ip_addr *), void *arg,
-		  struct tables_applied *ret_applied, struct pintle_err *err);
+int tables__apply(struct tables *t, const struct pintle_config *config, bool (*is_local)(void *arg, const struct ip_addr *),
+		  void *arg, struct tables_applied *ret_applied, struct pintle_err *err);
 
 /* ids and reverse look-ups for telemetry and the CLI; pointers are valid until the next apply. */
 struct pod_ref {
-	uint16_t pod;		    /* id */
-	const struct cfg_pod *cfg;  /* NULL for a pod that left the configuration but still has flows */
-	const char *service;	    /* first service that uses it */
+	uint16_t pod;		   /* id */
+	const struct cfg_pod *cfg; /* NULL for a pod that left the configuration but still has flows */
+	const char *service;	   /* first service that uses it */
 };
 int tables__pod_by_addr(const struct tables *t, const struct ip_addr *addr, uint16_t port, uint16_t *ret_pod);
 int tables__pod_ref(const struct tables *t, uint16_t pod, struct pod_ref *ret);
@@ -84,7 +85,8 @@ int tables__commit_gains(struct tables *t, struct pintle_err *err);
 int16_t tables__gain(const struct tables *t, uint16_t pod);
 
 /* Path words of a pod: each is one atomic store; generations advance when MACs change. macs may be NULL (unknown). */
-void tables__set_path(struct tables *t, uint16_t pod, uint32_t ifindex, uint32_t devmap, const uint8_t dmac[6], const uint8_t smac[6]);
+void tables__set_path(struct tables *t, uint16_t pod, uint32_t ifindex, uint32_t devmap, const uint8_t dmac[6],
+		      const uint8_t smac[6]);
 void tables__set_redirect(struct tables *t, uint16_t pod, bool allowed);
 
 /* Which share of new flows is timed, per service. */

@@ -63,7 +63,7 @@ PINTLE_ASSERT_SIZE(struct pintle_bucket, 64);
 #define PINTLE_FS_AWAITING (1ull << 34) /* counted in load.awaiting of the backend */
 #define PINTLE_FS_V6 (1ull << 35)	/* family bit: an IPv6 hash never equals an IPv4 key */
 #define PINTLE_FS_UDP (1ull << 36)
-#define PINTLE_FS_EST (1ull << 37)	/* the client sent something after its first packet, or UDP was answered */
+#define PINTLE_FS_EST (1ull << 37) /* the client sent something after its first packet, or UDP was answered */
 #define PINTLE_FS_FIN_CLIENT (1ull << 38)
 #define PINTLE_FS_FIN_POD (1ull << 39)
 #define PINTLE_FS_RST (1ull << 40)
@@ -73,7 +73,7 @@ PINTLE_ASSERT_SIZE(struct pintle_bucket, 64);
 
 /* Closed: RST either way, or FIN both ways. A closed entry is not counted in load.open. */
 #define PINTLE_FS_FINS (PINTLE_FS_FIN_CLIENT | PINTLE_FS_FIN_POD)
-#define PINTLE_FS_IS_CLOSED(s) (((s) & PINTLE_FS_RST) || ((s) & PINTLE_FS_FINS) == PINTLE_FS_FINS)
+#define PINTLE_FS_IS_CLOSED(s) ((PINTLE_FS_RST & (s)) || (PINTLE_FS_FINS & (s)) == PINTLE_FS_FINS)
 
 /* Side array, one word per slot: when the awaited request began and the load its pod had then.
  * 56 bits of CLOCK_MONOTONIC ns | 8 bits load (255 = 255 or more). */
@@ -126,9 +126,9 @@ struct pintle_frontend {
 	__be32 addr_be[4]; /* IPv4 in [0], the rest zero */
 	__be16 port_be;
 	__u8 proto;
-	__u8 family;   /* 4, 6; 0 = unused id */
+	__u8 family; /* 4, 6; 0 = unused id */
 	__u16 service;
-	__u16 sum;     /* ones-complement sum of addr and port, folded */
+	__u16 sum; /* ones-complement sum of addr and port, folded */
 	__u32 pad[2];
 };
 PINTLE_ASSERT_SIZE(struct pintle_frontend, 32);
@@ -163,9 +163,9 @@ struct pintle_pool {
 PINTLE_ASSERT_SIZE(struct pintle_pool, 24);
 
 struct pintle_service {
-	__u32 active;	/* 0 or 1: which pool is in force; the one word that is flipped */
-	__u32 rr_next;	/* round robin position, advanced by the program */
-	__u64 in_use;	/* 1 while any frontend refers to it */
+	__u32 active;  /* 0 or 1: which pool is in force; the one word that is flipped */
+	__u32 rr_next; /* round robin position, advanced by the program */
+	__u64 in_use;  /* 1 while any frontend refers to it */
 	struct pintle_pool pool[2];
 };
 PINTLE_ASSERT_SIZE(struct pintle_service, 64);
@@ -191,7 +191,7 @@ struct pintle_pick_line {
 } __attribute__((aligned(64)));
 PINTLE_ASSERT_SIZE(struct pintle_pick_line, 64);
 
-#define PINTLE_SCAN_MAX 64u  /* argmin over all members up to here, else over PINTLE_SCAN_PICKS of the picks */
+#define PINTLE_SCAN_MAX 64u /* argmin over all members up to here, else over PINTLE_SCAN_PICKS of the picks */
 #define PINTLE_SCAN_PICKS 8u
 
 /* ---- pods ---- */
@@ -203,9 +203,9 @@ PINTLE_ASSERT_SIZE(struct pintle_pick_line, 64);
 struct pintle_pod {
 	__be32 addr_be[4]; /* IPv4 in [0] */
 	__be16 port_be;
-	__u8 family; /* 4 or 6 */
-	__u8 flags;  /* PINTLE_POD_* */
-	__u16 sum;     /* ones-complement sum of addr and port, folded */
+	__u8 family;	/* 4 or 6 */
+	__u8 flags;	/* PINTLE_POD_* */
+	__u16 sum;	/* ones-complement sum of addr and port, folded */
 	__u16 addr_sum; /* of addr alone (IPv4 header checksum) */
 	__u64 dmac_gen; /* 6 bytes destination MAC (first byte lowest) | 16-bit generation << 48; 0 = unknown */
 	__u64 smac_gen; /* the same for the source; used only while both generations are equal */
@@ -276,23 +276,23 @@ PINTLE_ASSERT_SIZE(struct pintle_pod_stats, 384);
 
 struct pintle_ctl {
 	/* first cache line: read for every new flow */
-	__u32 gains_half; /* 0 or 1: half of the members map in force; the one word that is flipped */
-	__u32 flags;	  /* PINTLE_CTL_* */
-	__u64 heartbeat_ns; /* CLOCK_MONOTONIC of the agent's last tick; 0 = never */
+	__u32 gains_half;    /* 0 or 1: half of the members map in force; the one word that is flipped */
+	__u32 flags;	     /* PINTLE_CTL_* */
+	__u64 heartbeat_ns;  /* CLOCK_MONOTONIC of the agent's last tick; 0 = never */
 	__s32 reject_budget; /* rejects that may still be handed to the agent; refilled by its tick */
 	__u32 max_evict_scan;
 	/* time-outs in units of their clock; an entry is dead when its age exceeds them */
-	__u8 age_half_open; /* fine */
-	__u8 age_closed;    /* fine */
-	__u8 age_udp;	    /* fine */
-	__u8 age_tcp;	    /* coarse */
-	__u8 age_awaiting;  /* fine: awaiting is given up after this */
-	__u8 evict_udp;	    /* fine: a full bucket may evict a UDP flow idle for longer */
+	__u8 age_half_open;   /* fine */
+	__u8 age_closed;      /* fine */
+	__u8 age_udp;	      /* fine */
+	__u8 age_tcp;	      /* coarse */
+	__u8 age_awaiting;    /* fine: awaiting is given up after this */
+	__u8 evict_udp;	      /* fine: a full bucket may evict a UDP flow idle for longer */
 	__u8 evict_half_open; /* fine */
 	__u8 evict_tcp;	      /* coarse */
 	__u64 generation;     /* counts applied configurations */
 	__u32 requests;	      /* advanced by the CLI when it changed pod flags: the agent applies again */
-	__u32 pad0;
+	__u32 uplink_ifindex; /* where redirected replies leave; 0 = several uplinks, ask the FIB */
 	__u64 pad[2];
 	/* log2 of psi, Q8.8, by load r: [externality] drives the choice, [latency] normalises measurements */
 	__s16 psi_q8[PINTLE_PSI_ENTRIES];     /* log2((r + 1) + x * r) */
@@ -303,7 +303,7 @@ PINTLE_ASSERT_SIZE(struct pintle_ctl, 64 + 256);
 /* Written once when the maps are made; the loader refuses pins whose words do not fit. */
 struct pintle_meta {
 	__u32 abi_version;
-	__u32 nr_buckets;      /* flow table, power of two */
+	__u32 nr_buckets; /* flow table, power of two */
 	__u32 max_frontends;
 	__u32 max_pods;
 	__u32 nr_vip4_buckets; /* powers of two */
