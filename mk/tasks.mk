@@ -1,4 +1,47 @@
 # SPDX-License-Identifier: BSD-2-Clause
-.PHONY: clean help
+# Everything that is neither build nor test: demo, benches, lint, generated pages, installation.
+
+.PHONY: demo testbed-up testbed-down testbed-shell bench lint docs format install clean help
+demo: ## install, build, and compare the policies under load (root, Debian 12); cleans up
+	$(Q)scripts/install-deps.sh build demo
+	$(Q)$(MAKE) all benches
+	$(Q)bench/demo/run.sh
+
+testbed-up: ## the demo's network namespaces, left standing (root)
+	$(Q)scripts/install-deps.sh build demo
+	$(Q)$(MAKE) all benches
+	$(Q)bench/testbed/testbed.sh up
+testbed-down: ## remove them
+	$(Q)bench/testbed/testbed.sh down
+testbed-shell: ## a shell inside
+	$(Q)bench/testbed/testbed.sh shell
+
+BENCHES ?= $(sort $(wildcard bench/*/bench.sh))
+bench: all benches ## every bench/*/bench.sh (root; long; BENCHES= picks)
+	$(Q)set -e; for b in $(BENCHES); do echo "== $$b"; "$$b"; done
+
+lint: ## format, warnings, analysers, house rules
+	$(Q)scripts/install-deps.sh build test lint
+	$(Q)$(MAKE) all
+	$(Q)scripts/lint.sh
+
+docs: docs/verdicts.md ## generated pages
+docs/verdicts.md: scripts/gen-verdicts.sh include/pintle/verdict.def
+	$(say) GEN $@
+	$(Q)mkdir -p $(@D) && scripts/gen-verdicts.sh > $@
+
+format: ## rewrite the sources in the house format
+	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')
+
+PREFIX ?= /usr/local
+INSTALL ?= install
+install: all ## install under DESTDIR and PREFIX
+	$(Q)$(INSTALL) -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/doc/pintle
+	$(Q)$(INSTALL) -m 0755 $(PROGRAM) $(DESTDIR)$(PREFIX)/sbin/pintle
+	$(Q)$(INSTALL) -m 0644 LICENSE $(wildcard README.md docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/pintle
+
 clean: ## remove everything that was built
 	$(Q)rm -rf $(BASE)
+
+help: ## this list
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1\t\2/p' mk/*.mk | sort | expand -t 20
