@@ -314,11 +314,13 @@ struct pintle_meta {
 	__u32 pick_lines;
 	__u32 fine_shift; /* of jiffies */
 	__u32 coarse_shift;
+	__u32 hz; /* jiffies per second of the kernel that the shifts were made for */
+	__u32 pad0;
 	__u64 seed[4];	  /* random, per table; [1] and [2] odd */
 	__u64 created_ns; /* CLOCK_REALTIME */
 	char build[64];	  /* version of the binary that made the maps */
 };
-PINTLE_ASSERT_SIZE(struct pintle_meta, 152);
+PINTLE_ASSERT_SIZE(struct pintle_meta, 160);
 
 /* Context of the sweep program (BPF_PROG_TYPE_SYSCALL): expires entries of a range of buckets in the kernel, so that an agent that
  * dies leaves no half-done deletion. Counts are added to. */
