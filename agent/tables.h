@@ -43,13 +43,17 @@ struct table_sizes_in {
 	uint32_t max_flows;	/* expected concurrent flows */
 	uint32_t max_frontends; /* 1..PINTLE_MAX_FRONTENDS */
 	uint32_t max_pods;	/* 1..PINTLE_MAX_PODS */
+	uint32_t hz;		/* jiffies per second of the running kernel, as the loader found it; 24..10000 */
 };
-/* Fills the size words of *ret_meta. Flow buckets: power of two, >= 2 slots per flow. -ERANGE with the limit in the message. */
+/* Fills the size words of *ret_meta, the two shifts and hz; leaves version, seed, time and build alone.
+ * Flow buckets: power of two, >= 2 slots per flow. -ERANGE with the limit in the message. */
 int tables__sizes(const struct table_sizes_in *in, struct pintle_meta *ret_meta, struct pintle_err *err);
 
 struct tables; /* shadow of what was written, ids, allocators */
 
-/* `maps` is copied; memory must outlive. Adopts what the maps hold (an agent that restarts): frontends, services, pods keep their ids. */
+/* `maps` is copied; memory must outlive. Adopts what the maps hold (an agent that restarts): frontends, services, pods keep their ids,
+ * and repairs what a writer that died half way left behind. One writer at a time: the caller holds the lock of the pins.
+ * -EINVAL when the size words of meta make no sense, -ENOMEM, or what grace() returned. */
 int tables__open(const struct table_maps *maps, tables_grace_fn grace, void *grace_arg, struct tables **ret_tables,
 		 struct pintle_err *err);
 void tables__close(struct tables *t); /* leaves the maps as they are */
@@ -61,9 +65,23 @@ struct tables_applied {
 	double seconds;
 };
 /* All or nothing as far as limits go (checked before the first write): -ENOSPC names the limit and the option that raises it, and the old
- * configuration stays in force. `is_local` says whether a VIP is an address of the node (wildcard entry gets PINTLE_EP_LOCAL). */
+ * configuration stays in force. `is_local` says whether a VIP is an address of the node (wildcard entry gets PINTLE_EP_LOCAL).
+ * After success `config` is lent: it must live, unchanged, until the next apply that succeeds (then the caller frees the one before) or
+ * tables__close(). After failure the one before is still the one in use. Giving the same config again is fine (pod flags changed).
+ * Of a pod's two families only the one of its address counts; a service without a frontend of a family has no pods of that family. */
 int tables__apply(struct tables *t, const struct pintle_config *config, bool (*is_local)(void *arg, const struct ip_addr *),
 		  void *arg, struct tables_applied *ret_applied, struct pintle_err *err);
+
+/* Pods that left the configuration and keep their id, reverse entry and siblings while the flow table still names them. */
+uint32_t tables__lingering(const struct tables *t);
+/* Scans the flow table once (nothing when no pod lingers) and removes the lingering pods that no flow names; for every few seconds. Waits a
+ * grace period when something was removed. Returns the number removed or -errno. */
+int tables__reap(struct tables *t, struct pintle_err *err);
+
+/* Reads without a struct tables, for commands beside a running agent. -ENOENT. */
+int table_maps__find_pod(const struct table_maps *maps, const struct ip_addr *addr, uint16_t port, uint16_t *ret_pod);
+int table_maps__find_frontend(const struct table_maps *maps, const struct ip_addr *addr, uint8_t proto, uint16_t port, uint16_t *ret_frontend,
+			      uint16_t *ret_service);
 
 /* ids and reverse look-ups for telemetry and the CLI; pointers are valid until the next apply. */
 struct pod_ref {
