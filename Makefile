@@ -18,3 +18,7 @@ $(sort $(patsubst %/,%,$(dir $(OUTPUTS)))):
 	$(Q)mkdir -p $@
 
 -include $(wildcard $(DEPS))
+
+# For scripts: make -s print-CFLAGS_ALL
+print-%:
+	@printf '%s\n' '$($*)'

@@ -6,6 +6,7 @@ POLICY_SRC := $(sort $(wildcard policy/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/check_*.c))
 UNIT_LIB_SRC := $(filter-out $(UNIT_SRC),$(sort $(wildcard tests/unit/*.c)))
 BPFTEST_SRC := $(filter-out %.bpf.c,$(sort $(wildcard tests/bpf/*.c)))
+MODEL_SRC := $(sort $(wildcard tests/model/*.c)) # reference model of the programs, for unit, BPF and fuzz programs
 ABI_SRC := $(sort $(wildcard tests/abi/*.c))
 VERIFIER_SRC := $(sort $(wildcard tests/verifier/*.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
@@ -14,12 +15,13 @@ BENCH_SRC := $(filter-out %.bpf.c,$(sort $(wildcard bench/*/*.c)))
 BENCH_TOOLS := $(sort $(patsubst bench/%/,%,$(dir $(BENCH_SRC))))
 
 obj = $(patsubst %.c,$(O)/obj/%.o,$(1))
-C_SRC := $(AGENT_SRC) $(POLICY_SRC) $(UNIT_SRC) $(UNIT_LIB_SRC) $(BPFTEST_SRC) $(ABI_SRC) $(VERIFIER_SRC) $(FUZZ_SRC) $(FUZZ_LIB_SRC) \
+C_SRC := $(AGENT_SRC) $(POLICY_SRC) $(UNIT_SRC) $(UNIT_LIB_SRC) $(BPFTEST_SRC) $(MODEL_SRC) $(ABI_SRC) $(VERIFIER_SRC) $(FUZZ_SRC) $(FUZZ_LIB_SRC) \
 	$(BENCH_SRC) $(wildcard tests/fuzz/replay.c)
 C_OBJ := $(call obj,$(C_SRC))
 
 LIBAGENT := $(O)/libagent.a
 LIBPOLICY := $(O)/libpolicy.a
+LIBMODEL := $(O)/libmodel.a
 PROGRAM := $(if $(wildcard agent/main.c),$(O)/pintle)
 UNIT_BIN := $(patsubst %.c,$(O)/%,$(UNIT_SRC))
 BPFTEST_BIN := $(if $(BPFTEST_SRC),$(O)/tests/bpf_tests)
@@ -58,21 +60,23 @@ $(VERSION_STAMP): | $(O)
 
 $(LIBAGENT): $(call obj,$(filter-out agent/main.c,$(AGENT_SRC))) | $(O)
 $(LIBPOLICY): $(call obj,$(POLICY_SRC)) | $(O)
-$(LIBAGENT) $(LIBPOLICY): # an object that went must not stay in: the archive is made anew
+$(LIBMODEL): $(call obj,$(MODEL_SRC)) | $(O)
+$(LIBAGENT) $(LIBPOLICY) $(LIBMODEL): # an object that went must not stay in: the archive is made anew
 	$(say) AR $@
 	$(Q)rm -f $@ && $(AR) rcsD $@ $(filter %.o,$^)
 
-link = $(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(filter %.o,$^) $(filter %/libagent.a,$^) $(filter %/libpolicy.a,$^) $(1) $(LIBS) -o $@
+link = $(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(filter %.o,$^) $(filter %/libmodel.a,$^) $(filter %/libagent.a,$^) \
+	$(filter %/libpolicy.a,$^) $(1) $(LIBS) -o $@
 
 $(PROGRAM): $(O)/obj/agent/main.o $(LIBAGENT) $(LIBPOLICY)
 	$(say) LINK $@
 	$(call link)
 
-$(UNIT_BIN): $(O)/%: $(O)/obj/%.o $(call obj,$(UNIT_LIB_SRC)) $(LIBAGENT) $(LIBPOLICY)
+$(UNIT_BIN): $(O)/%: $(O)/obj/%.o $(call obj,$(UNIT_LIB_SRC)) $(LIBMODEL) $(LIBAGENT) $(LIBPOLICY)
 	$(say) LINK $@
 	$(call link,$(CHECK_LIBS))
 
-$(BPFTEST_BIN): $(call obj,$(BPFTEST_SRC)) $(LIBAGENT) $(LIBPOLICY)
+$(BPFTEST_BIN): $(call obj,$(BPFTEST_SRC)) $(LIBMODEL) $(LIBAGENT) $(LIBPOLICY)
 	$(say) LINK $@
 	$(call link,$(CHECK_LIBS))
 
@@ -82,19 +86,19 @@ $(ABI_BIN) $(VERIFIER_BIN): | $(BPF_OBJ)
 	$(say) LINK $@
 	$(call link)
 
-$(REPLAY_BIN): $(O)/tests/replay/%: $(O)/obj/tests/fuzz/fuzz_%.o $(O)/obj/tests/fuzz/replay.o $(call obj,$(FUZZ_LIB_SRC)) $(LIBAGENT) $(LIBPOLICY)
+$(REPLAY_BIN): $(O)/tests/replay/%: $(O)/obj/tests/fuzz/fuzz_%.o $(O)/obj/tests/fuzz/replay.o $(call obj,$(FUZZ_LIB_SRC)) $(LIBMODEL) $(LIBAGENT) $(LIBPOLICY)
 	$(say) LINK $@
 	$(call link)
 
 ifdef FUZZ
-$(FUZZ_BIN): $(O)/tests/fuzzers/%: $(O)/obj/tests/fuzz/fuzz_%.o $(call obj,$(FUZZ_LIB_SRC)) $(LIBAGENT) $(LIBPOLICY)
+$(FUZZ_BIN): $(O)/tests/fuzzers/%: $(O)/obj/tests/fuzz/fuzz_%.o $(call obj,$(FUZZ_LIB_SRC)) $(LIBMODEL) $(LIBAGENT) $(LIBPOLICY)
 	$(say) LINK $@
 	$(call link,-fsanitize=fuzzer)
 endif
 
 # One tool per directory, named like it.
 define bench_rule
-$(O)/bench/$(1): $(call obj,$(filter bench/$(1)/%,$(BENCH_SRC))) $(LIBAGENT) $(LIBPOLICY) | $(O)/bench
+$(O)/bench/$(1): $(call obj,$(filter bench/$(1)/%,$(BENCH_SRC))) $(LIBMODEL) $(LIBAGENT) $(LIBPOLICY) | $(O)/bench
 	$$(say) LINK $$@
 	$$(call link)
 endef
