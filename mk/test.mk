@@ -18,7 +18,7 @@ RUN_ABI = $(if $(ABI_BIN),'$(ABI_BIN) $(BPF_OBJ)')
 RUN_VERIFIER = $(if $(VERIFIER_BIN),'$(VERIFIER_BIN) $(BPF_OBJ) tests/verifier/budget.txt') $(call each,$(VERIFIER_TESTS))
 RUN_NET = $(call each,$(NET_TESTS))
 
-.PHONY: check run-check test-unit test-bpf test-net test-verifier test-san fuzz run-fuzz san-programs
+.PHONY: check run-check test-unit test-bpf test-net test-verifier test-san fuzz run-fuzz fuzz-programs san-programs
 check: ## install what the tests need, build, run every test (root); the last line is the totals
 	$(Q)scripts/install-deps.sh build test vm
 	$(Q)$(MAKE) run-check
@@ -44,5 +44,6 @@ test-net: all benches ## end to end in network namespaces (root)
 FUZZ_SECONDS ?= 60
 fuzz: ## run each fuzz target FUZZ_SECONDS seconds; crashes land in .output/fuzz/crashes
 	$(Q)$(MAKE) FUZZ=1 run-fuzz
-run-fuzz: $(FUZZ_BIN) | $(O)
+fuzz-programs: $(FUZZ_BIN)
+run-fuzz: fuzz-programs | $(O)
 	$(Q)scripts/fuzz.sh $(FUZZ_SECONDS) $(O) $(FUZZ_SRC:tests/fuzz/fuzz_%.c=%)

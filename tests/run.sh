@@ -54,7 +54,6 @@ count_tap() { # TEST, FILE
 	nr_results=0 nr_bad=0
 	while IFS= read -r line; do
 		case $line in
-		"not ok "*"# TODO"*) nr_results=$((nr_results + 1)) nr_bad=$((nr_bad + 1)) && fail "$1" "${line#not ok } (expected failures are failures)" ;;
 		"not ok"*)
 			nr_results=$((nr_results + 1)) nr_bad=$((nr_bad + 1))
 			fail "$1" "${line#not ok }"
