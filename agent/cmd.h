@@ -65,7 +65,7 @@ static inline bool cmd_args__given(const struct cmd_args *args, enum cmd_option 
 	return args->given >> option & 1;
 }
 
-#define PINTLE_VERB(id, name, sub, words, min, max, fn, help, more) int fn(const struct cmd_args *args);
+#define PINTLE_VERB(id, name, words, min, max, fn, help, more) int fn(const struct cmd_args *args);
 #include "agent/options.def"
 
 /* `check -c FILE`: reads the file, prints what it holds or what is wrong with it. Called by cmd_check. */

@@ -60,18 +60,18 @@ void log__write_limited(struct log_limit *limit, enum log_level level, const cha
 #define LOG_LIMIT_NS 5000000000ull /* interval of the limited calls */
 
 #define LOG_KVS(...) ((const struct log_kv[]){ { .key = NULL }, ##__VA_ARGS__ })
-#define LOG_AT(level, msg, ...)                                                                                                   \
+#define LOG_AT(level, msg, ...) \
 	log__write(level, msg, LOG_KVS(__VA_ARGS__) + 1, sizeof(LOG_KVS(__VA_ARGS__)) / sizeof(struct log_kv) - 1)
 #define log_error(msg, ...) LOG_AT(LOG_ERROR, msg, ##__VA_ARGS__)
 #define log_warn(msg, ...) LOG_AT(LOG_WARN, msg, ##__VA_ARGS__)
 #define log_info(msg, ...) LOG_AT(LOG_INFO, msg, ##__VA_ARGS__)
 #define log_debug(msg, ...) LOG_AT(LOG_DEBUG, msg, ##__VA_ARGS__)
 /* For what can repeat with every packet or tick. */
-#define log_warn_limited(msg, ...)                                                                                                \
-	do {                                                                                                                      \
-		static struct log_limit log_limit_;                                                                               \
-		log__write_limited(&log_limit_, LOG_WARN, msg, LOG_KVS(__VA_ARGS__) + 1,                                          \
-				   sizeof(LOG_KVS(__VA_ARGS__)) / sizeof(struct log_kv) - 1);                                     \
+#define log_warn_limited(msg, ...)                                                            \
+	do {                                                                                  \
+		static struct log_limit log_limit_;                                           \
+		log__write_limited(&log_limit_, LOG_WARN, msg, LOG_KVS(__VA_ARGS__) + 1,      \
+				   sizeof(LOG_KVS(__VA_ARGS__)) / sizeof(struct log_kv) - 1); \
 	} while (0)
 
 #endif

@@ -9,7 +9,7 @@
 #include "agent/err.h"
 
 enum cmd_verb {
-#define PINTLE_VERB(id, name, sub, words, min, max, fn, help, more) CMD_##id,
+#define PINTLE_VERB(id, name, words, min, max, fn, help, more) CMD_##id,
 #include "agent/options.def"
 	CMD_NR_VERBS,
 };
