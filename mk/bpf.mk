@@ -5,9 +5,9 @@ BPF_SRC := $(wildcard bpf/pintle.bpf.c)
 BPF_OBJ := $(BPF_SRC:bpf/%.bpf.c=$(BASE)/%.bpf.o)
 SKEL := $(BPF_OBJ:.bpf.o=.skel.h)
 
-# Programs of the benches and tests: bench/x/y.bpf.c -> .output/bench/y.bpf.o, y.skel.h; tests/bpf/y.bpf.c -> .output/tests/y.*
+# Programs of the benches and tests: bench/x/y.bpf.c -> .output/bench/y.bpf.o, y.skel.h; tests/x/y.bpf.c -> .output/tests/y.*
 BENCH_BPF_SRC := $(wildcard bench/*/*.bpf.c)
-TEST_BPF_SRC := $(wildcard tests/bpf/*.bpf.c)
+TEST_BPF_SRC := $(wildcard tests/*/*.bpf.c)
 EXTRA_BPF_OBJ := $(patsubst %.bpf.c,$(BASE)/bench/%.bpf.o,$(notdir $(BENCH_BPF_SRC))) \
 	$(patsubst %.bpf.c,$(BASE)/tests/%.bpf.o,$(notdir $(TEST_BPF_SRC)))
 EXTRA_SKEL := $(EXTRA_BPF_OBJ:.bpf.o=.skel.h)

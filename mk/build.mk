@@ -7,8 +7,8 @@ UNIT_SRC := $(sort $(wildcard tests/unit/check_*.c))
 UNIT_LIB_SRC := $(filter-out $(UNIT_SRC),$(sort $(wildcard tests/unit/*.c)))
 BPFTEST_SRC := $(filter-out %.bpf.c,$(sort $(wildcard tests/bpf/*.c)))
 MODEL_SRC := $(sort $(wildcard tests/model/*.c)) # reference model of the programs, for unit, BPF and fuzz programs
-ABI_SRC := $(sort $(wildcard tests/abi/*.c))
-VERIFIER_SRC := $(sort $(wildcard tests/verifier/*.c))
+ABI_SRC := $(filter-out %.bpf.c,$(sort $(wildcard tests/abi/*.c)))
+VERIFIER_SRC := $(filter-out %.bpf.c,$(sort $(wildcard tests/verifier/*.c)))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_LIB_SRC := $(filter-out $(FUZZ_SRC) tests/fuzz/replay.c,$(sort $(wildcard tests/fuzz/*.c)))
 BENCH_SRC := $(filter-out %.bpf.c,$(sort $(wildcard bench/*/*.c)))
@@ -80,7 +80,7 @@ $(BPFTEST_BIN): $(call obj,$(BPFTEST_SRC)) $(LIBMODEL) $(LIBAGENT) $(LIBPOLICY)
 	$(say) LINK $@
 	$(call link,$(CHECK_LIBS))
 
-$(ABI_BIN): $(call obj,$(ABI_SRC))
+$(ABI_BIN): $(call obj,$(ABI_SRC)) | $(BASE)/tests/abi_types.bpf.o
 $(VERIFIER_BIN): $(call obj,$(VERIFIER_SRC))
 $(ABI_BIN) $(VERIFIER_BIN): | $(BPF_OBJ)
 	$(say) LINK $@
