@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Client -> pod. */
+#include "model.h"
+
+int model__find_frontend(const struct model *m, const struct wire_addr *addr, uint16_t port, uint8_t proto)
+{
+	int i;
+
+	for (i = 0; i < m->nr_frontends; i++) {
+		const struct model_frontend *fe = &m->frontends[i];
+
+		if (fe->proto == proto && fe->port == port && wire__same_addr(&fe->addr, addr))
+			return i;
+	}
+	return -1;
+}
+
+static const struct model_vip *model__find_vip(const struct model *m, const struct wire_addr *addr)
+{
+	int i;
+
+	for (i = 0; i < m->nr_vips; i++)
+		if (wire__same_addr(&m->vips[i].addr, addr))
+			return &m->vips[i];
+	return NULL;
+}
+
+/* A reset is never answered (RFC 9293 section 3.5.2), so it costs no budget. */
+static int model__reject(struct model *m, const struct model_frame *f, int verdict)
+{
+	if (f->proto == WIRE_TCP && (f->tcp_flags & WIRE_RST))
+		return verdict;
+	if (m->reject_budget <= 0)
+		return PINTLE_V_DROP_REJECT_RATE;
+	m->reject_budget--;
+	return verdict;
+}
+
+/* Does another frontend's flow of this client lead to `pod` already? Its replies could not be told apart. */
+static bool model__sibling_conflict(const struct model *m, const struct model_frame *f, uint16_t frontend, uint16_t pod)
+{
+	const struct model_pod *p = &m->pods[pod];
+	int i;
+
+	for (i = 0; i < p->nr_siblings; i++) {
+		uint16_t other = p->siblings[i];
+		const struct model_flow *flow;
+
+		if (other == frontend || m->frontends[other].proto != f->proto)
+			continue;
+		flow = model__find_flow(m, &f->src, f->sport, other);
+		if (flow && flow->pod == pod && !model__is_closed(flow))
+			return true;
+	}
+	return false;
+}
+
+static bool model__is_allowed(const struct model *m, const struct model_frame *f, uint16_t frontend, uint16_t pod)
+{
+	const struct model_service *svc = &m->services[m->frontends[frontend].service];
+	bool is_member = false, has_other = false;
+	int i;
+
+	for (i = 0; i < svc->nr_members; i++) {
+		if (svc->members[i] == pod)
+			is_member = true;
+		else if (!model__sibling_conflict(m, f, frontend, svc->members[i]))
+			has_other = true;
+	}
+	return is_member && !(has_other && model__sibling_conflict(m, f, frontend, pod));
+}
+
+static struct model_flow *model__new_flow(struct model *m, const struct model_frame *f, uint16_t frontend, struct model_flow *closed,
+					  struct model_result *ret)
+{
+	const struct model_service *svc = &m->services[m->frontends[frontend].service];
+	struct model_flow *flow;
+	int pod;
+
+	if (m->draining) {
+		ret->verdict = PINTLE_V_PASS_DRAINING;
+		return NULL;
+	}
+	if (!svc->nr_members) {
+		ret->verdict = model__reject(m, f, PINTLE_V_REJECT_NO_POD);
+		return NULL;
+	}
+	pod = m->choose(m->choose_arg, frontend, &f->src, f->sport);
+	if (pod < 0 || pod >= m->nr_pods || !model__is_allowed(m, f, frontend, (uint16_t)pod)) {
+		ret->bad_choice = true;
+		return NULL;
+	}
+	flow = closed ? closed : model__add_flow(m, &f->src, f->sport, frontend);
+	model__start_flow(m, flow, (uint16_t)pod, f->proto == WIRE_UDP, svc->redirect && m->pods[pod].redirect && !f->nr_vlans);
+	return flow;
+}
+
+/* Straight into the pod's device, where that is possible now. */
+static bool model__redirect(struct model_frame *f, const struct model_pod *pod)
+{
+	if (!pod->redirect || !pod->has_macs || f->nr_vlans || model__ttl(f) <= 1)
+		return false;
+	memcpy(f->data, pod->dmac, 6);
+	memcpy(f->data + 6, pod->smac, 6);
+	model__decrement_ttl(f);
+	return true;
+}
+
+static void model__deliver(struct model *m, struct model_frame *f, struct model_flow *flow, struct model_result *ret)
+{
+	struct model_pod *pod = &m->pods[flow->pod];
+
+	pod->packets++;
+	pod->bytes += f->bytes;
+	model__rewrite_l4(f, MODEL_DST, &pod->addr, pod->port);
+	ret->flow = flow;
+	ret->verdict = PINTLE_V_STEER_PASS;
+	if (flow->redirect)
+		ret->verdict = model__redirect(f, pod) ? PINTLE_V_STEER_REDIRECT : PINTLE_V_STEER_FALLBACK;
+}
+
+static void model__forward_l4(struct model *m, struct model_frame *f, struct model_result *ret)
+{
+	int frontend = model__find_frontend(m, &f->dst, f->dport, f->proto);
+	bool opens = f->proto == WIRE_UDP || ((f->tcp_flags & WIRE_SYN) && !(f->tcp_flags & (WIRE_ACK | WIRE_RST)));
+	const struct model_vip *vip;
+	struct model_flow *flow;
+
+	if (frontend < 0) {
+		vip = model__find_vip(m, &f->dst);
+		if (!vip)
+			ret->verdict = PINTLE_V_PASS_NOT_VIP;
+		else
+			ret->verdict = vip->local ? PINTLE_V_PASS_LOCAL_PORT : model__reject(m, f, PINTLE_V_REJECT_PORT);
+		return;
+	}
+	flow = model__find_flow(m, &f->src, f->sport, (uint16_t)frontend);
+	if (!flow || (opens && model__is_closed(flow))) {
+		if (!opens) {
+			ret->verdict = PINTLE_V_PASS_MISS;
+			return;
+		}
+		flow = model__new_flow(m, f, (uint16_t)frontend, flow, ret);
+		if (!flow)
+			return;
+	} else {
+		model__client_packet(m, flow, f);
+	}
+	model__deliver(m, f, flow, ret);
+}
+
+/* An ICMP error that quotes a packet of ours, VIP -> client, belongs to the pod that sent it. */
+static void model__forward_icmp(struct model *m, struct model_frame *f, struct model_result *ret)
+{
+	struct model_flow *flow;
+	struct model_pod *pod;
+	int frontend;
+
+	ret->verdict = PINTLE_V_PASS_ICMP;
+	if (!f->has_inner || !wire__same_addr(&f->dst, &f->in_src))
+		return;
+	frontend = model__find_frontend(m, &f->in_src, f->in_sport, f->in_proto);
+	if (frontend < 0)
+		return;
+	flow = model__find_flow(m, &f->in_dst, f->in_dport, (uint16_t)frontend);
+	if (!flow)
+		return;
+	pod = &m->pods[flow->pod];
+	pod->packets++;
+	pod->bytes += f->bytes;
+	model__rewrite_icmp(f, MODEL_DST, true, &pod->addr, MODEL_SRC, &pod->addr, pod->port);
+	ret->verdict = flow->redirect && model__redirect(f, pod) ? PINTLE_V_STEER_ICMP_REDIRECT : PINTLE_V_STEER_ICMP;
+	ret->flow = flow;
+}
+
+void model__forward(struct model *m, enum model_prog prog, struct model_frame *f, struct model_result *ret)
+{
+	(void)prog; /* one core, two entries */
+	if (f->proto == WIRE_TCP || f->proto == WIRE_UDP)
+		model__forward_l4(m, f, ret);
+	else
+		model__forward_icmp(m, f, ret);
+}
