@@ -20,6 +20,25 @@ int netinfo__fd(const struct netinfo *ni); /* readable when there is something t
 /* Reads what has come. *ret_changed: something that net_path depends on may have changed. An overrun (ENOBUFS) re-dumps everything. */
 int netinfo__process(struct netinfo *ni, bool *ret_changed, struct pintle_err *err);
 
+/* What changed, so that a caller with many pods looks again only at those concerned. */
+enum net_change_kind {
+	NET_CHANGE_ALL = 0, /* too much to list, or notifications were lost: look at everything */
+	NET_CHANGE_LINK,    /* ifindex: came, went, up, down, MAC, kind or master */
+	NET_CHANGE_ADDR,    /* addr: became or ceased to be an address of this node */
+	NET_CHANGE_NEIGH,   /* addr on ifindex: MAC known, unknown or another one */
+	NET_CHANGE_FDB,	    /* mac on the bridge ifindex: port known, unknown or another one */
+	NET_CHANGE_ROUTE,   /* addr/prefix_len: a route came or went */
+};
+struct net_change {
+	enum net_change_kind kind;
+	uint32_t ifindex;
+	struct ip_addr addr;
+	uint8_t prefix_len;
+	uint8_t mac[6];
+};
+/* Takes the oldest change that netinfo__process() found. false: no more. */
+bool netinfo__next_change(struct netinfo *ni, struct net_change *ret_change);
+
 struct net_path {
 	uint32_t oif;	  /* device of the route */
 	uint32_t ifindex; /* device that leads to the pod: oif, or the bridge's port by FDB when oif is a bridge */
@@ -61,8 +80,9 @@ struct net_counters {
 };
 int netinfo__counters(struct netinfo *ni, uint32_t ifindex, struct net_counters *ret, struct pintle_err *err);
 
-/* Pod side of a veth: enters the namespace (name under /run/netns, path, or found by peer_nsid) in a short-lived child process, so that the
- * caller's namespace never changes. */
+/* GRO on the pod's side of a veth. `device` is the host-side veth; its peer is looked for in `netns` (a name under /run/netns or a path), or with
+ * NULL in the namespace that the kernel's peer id leads to, searched under /run/netns and /proc. A short-lived child process enters the
+ * namespace, so that the caller's never changes. -ENODEV: no such device, -EOPNOTSUPP: not a veth, -ENOENT: namespace not found, -ETIMEDOUT. */
 int netns__get_gro(const char *netns, const char *device, bool *ret_on, struct pintle_err *err);
 int netns__set_gro(const char *netns, const char *device, bool on, struct pintle_err *err);
 
