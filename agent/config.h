@@ -67,6 +67,11 @@ struct pintle_config {
 	double externality;	  /* x of psi, 1.0; 0..2 */
 };
 
+#define CONFIG_MAX_BYTES (64u << 20) /* the largest file that commands read; 64k pods take about 6 MB */
+
+/* Sets every setting to its default; services are left alone. For sources that build a configuration themselves. */
+void config__set_defaults(struct pintle_config *config);
+
 /* Reads a YAML (or JSON, a subset) file of at most `max_bytes`. On success *ret_config is the caller's, freed by config__free().
  * Errors: -ENOENT/-EACCES..., -EFBIG, -EINVAL with "FILE:LINE: FIELD: what is wrong; nearest valid key or value". Never partly read. */
 int config__load_file(const char *path, size_t max_bytes, struct pintle_config **ret_config, struct pintle_err *err);
@@ -77,7 +82,7 @@ void config__free(struct pintle_config *config); /* NULL is fine */
 
 /* Whole-configuration rules, already applied by the two above; a source that builds a config itself calls it: limits of abi.h, unique
  * names, no (VIP, proto, port) twice, no pod twice in a service, a frontend's family has a pod of it or the service has no pods,
- * at most PINTLE_MAX_SIBLINGS frontends to one (address, port), weights not all zero. */
+ * at most PINTLE_MAX_SIBLINGS frontends to one (address, port), weights not all zero, settings in range. -EINVAL, -ENOMEM. */
 int config__validate(const char *name, const struct pintle_config *config, struct pintle_err *err);
 
 const char *policy_name(unsigned int policy); /* "score", ...; "?" outside */
