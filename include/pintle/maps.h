@@ -3,7 +3,7 @@
  * The maps, declared once. PINTLE_MAP(id, name, BPF type, key type, value type, flags, help): `name` is the kernel's map name and
  * the name of its pin; 15 characters at most. Entries are set by the loader from struct pintle_meta (agent/datapath.c).
  * ARRAY and PERCPU_ARRAY maps have __u32 keys (an enum key makes the kernel refuse the BTF). MMAPABLE maps are read and written by
- * the agent through shared memory.
+ * the agent through shared memory. A private per-CPU map of the programs (pt_scratch) is neither pinned nor ABI.
  */
 #ifndef PINTLE_MAPS_H
 #define PINTLE_MAPS_H

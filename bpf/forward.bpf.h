@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Client to pod: one core for XDP and TC. */
+#ifndef PINTLE_FORWARD_BPF_H
+#define PINTLE_FORWARD_BPF_H
+
+#include "deliver.bpf.h"
+#include "endpoint.bpf.h"
+#include "newflow.bpf.h"
+
+/* What the entry program hands down and gets back. */
+struct forward {
+	void *ctx;
+	int action; /* of a redirect */
+};
+
+/* A request that begins on a known flow is timed anew if the flow is one of the sampled. */
+__global_fn int restamp(__u32 index, __u64 state)
+{
+	__u32 pod = flow_backend(state);
+	struct pintle_load *load = bpf_map_lookup_elem(&pt_loads, &pod);
+	__u64 *stamp = bpf_map_lookup_elem(&pt_stamps, &index);
+	__s32 r = load ? load->awaiting : 0;
+
+	if (stamp)
+		*stamp = stamp_word(r > 0 ? (__u32)r : 0);
+	return 0;
+}
+
+/* Transitions that a packet of the client makes; none on the path of an established flow. */
+static __always_inline void client_transitions(const struct pkt *p, struct flow_ref *ref)
+{
+	__u64 state = ref->state, set = 0, clear = 0, before;
+
+	if (p->proto == IPPROTO_UDP) {
+		if (!(state & PINTLE_FS_AWAITING))
+			set = PINTLE_FS_AWAITING;
+	} else {
+		if (!(p->tcp_flags & PT_TCP_SYN) && !(state & PINTLE_FS_EST))
+			set = PINTLE_FS_EST;
+		if (p->payload_bytes && !(state & PINTLE_FS_AWAITING) && !PINTLE_FS_IS_CLOSED(state))
+			set |= PINTLE_FS_AWAITING;
+		if (p->tcp_flags & (PT_TCP_FIN | PT_TCP_RST)) {
+			set |= p->tcp_flags & PT_TCP_RST ? PINTLE_FS_RST : PINTLE_FS_FIN_CLIENT;
+			set &= ~state & ~PINTLE_FS_AWAITING;
+			clear = state & PINTLE_FS_AWAITING;
+		}
+	}
+	if (!(set | clear)) {
+		flow_touch(ref->slot, state);
+		return;
+	}
+	if (set & PINTLE_FS_AWAITING && state & PINTLE_FS_STAMPED)
+		restamp(ref->index, state);
+	if (!flow_change(ref->index, state, set, clear, &before))
+		return;
+	if (clear & before & PINTLE_FS_AWAITING)
+		count_aborted(flow_backend(before));
+}
+
+/* Where the packet stands after the look-ups. */
+struct lookup {
+	__u64 key;
+	__u64 state; /* of the flow's entry */
+	__u32 index; /* its slot; of a closed entry that a SYN takes over; or PT_NO_SLOT */
+	__u16 frontend;
+	__u16 service;
+	bool is_new; /* wants an entry */
+};
+
+/* Makes the flow's entry: CONTINUE with look->state, or the verdict. */
+static __always_inline enum pintle_verdict steer_new(struct forward *fw, bool is_tc, struct pkt *p, struct lookup *look)
+{
+	struct new_flow *f = scratch_flow();
+	enum pintle_verdict verdict;
+
+	if (!f)
+		return PINTLE_V_PASS_INTERNAL;
+	f->key = look->key;
+	f->family = p->family == 6 ? PINTLE_FS_V6 : 0;
+	f->reuse = look->index;
+	f->reuse_state = look->state;
+	f->saddr_be[0] = p->saddr_be[0];
+	f->saddr_be[1] = p->saddr_be[1];
+	f->saddr_be[2] = p->saddr_be[2];
+	f->saddr_be[3] = p->saddr_be[3];
+	f->sport_be = p->sport_be;
+	f->frontend = look->frontend;
+	f->service = look->service;
+	f->proto = p->proto;
+	f->may_redirect = !p->has_vlan;
+	verdict = (enum pintle_verdict)new_flow();
+	look->state = f->state;
+	if (verdict == PINTLE_V_REJECT_NO_POD)
+		return reject(fw->ctx, is_tc, p, look->frontend, verdict);
+	return verdict;
+}
+
+/* The flow's entry, or whether the packet may make one. */
+static __always_inline enum pintle_verdict find_flow(struct pkt *p, int family, struct lookup *look)
+{
+	bool is_syn = p->proto == IPPROTO_TCP && (p->tcp_flags & (PT_TCP_SYN | PT_TCP_ACK | PT_TCP_RST)) == PT_TCP_SYN;
+	struct flow_ref ref;
+
+	look->key = flow_key(family == 6 ? PINTLE_FS_V6 : 0, p->saddr_be, p->sport_be, look->frontend);
+	if (flow_find(look->key, family == 6 ? PINTLE_FS_V6 : 0, &ref)) {
+		look->state = ref.state;
+		look->index = ref.index;
+		look->is_new = is_syn && PINTLE_FS_IS_CLOSED(ref.state);
+		if (!look->is_new)
+			client_transitions(p, &ref);
+		return PINTLE_V_CONTINUE;
+	}
+	look->state = 0;
+	look->index = PT_NO_SLOT;
+	look->is_new = true;
+	return p->proto == IPPROTO_TCP && !is_syn ? PINTLE_V_PASS_MISS : PINTLE_V_CONTINUE;
+}
+
+/* No frontend has this port: is the address ours at all? */
+static __always_inline enum pintle_verdict unknown_port(struct forward *fw, bool is_tc, struct pkt *p, int family)
+{
+	struct endpoint vip;
+
+	if (!vip_find(family, p->daddr_be, 0, 0, &vip))
+		return PINTLE_V_PASS_NOT_VIP;
+	if (vip.flags & PINTLE_EP_LOCAL)
+		return PINTLE_V_PASS_LOCAL_PORT;
+	return reject(fw->ctx, is_tc, p, PT_NO_FRONTEND, PINTLE_V_REJECT_PORT);
+}
+
+static __always_inline enum pintle_verdict translate(struct forward *fw, bool is_tc, struct pkt *p, int family, __u64 state)
+{
+	__u32 pod_id = flow_backend(state);
+	struct pintle_pod *pod = bpf_map_lookup_elem(&pt_pods, &pod_id);
+	enum pintle_verdict verdict = PINTLE_V_STEER_PASS;
+	struct endpoint_new to;
+
+	if (!pod)
+		return PINTLE_V_PASS_INTERNAL;
+	count_traffic(pod_id, p->frame_bytes);
+	if (state & PINTLE_FS_REDIRECT) {
+		verdict = PINTLE_V_STEER_FALLBACK;
+		if (deliver_redirect(is_tc, p, family, pod, &fw->action)) {
+			verdict = PINTLE_V_STEER_REDIRECT;
+			count_redirected(pod);
+		}
+	}
+	to.addr_be = pod->addr_be;
+	to.port_be = pintle_raw16(pod->port_be);
+	to.addr_sum = pod->addr_sum;
+	to.sum = pod->sum;
+	if (rewrite(fw->ctx, is_tc, p, family, PT_SIDE_DST, &to))
+		return PINTLE_V_DROP_INTERNAL;
+	return verdict;
+}
+
+/* Frontend and flow of a packet; the verdict, or CONTINUE with *look. */
+static __always_inline enum pintle_verdict look_up(struct forward *fw, bool is_tc, struct pkt *p, int family, struct lookup *look)
+{
+	struct endpoint vip;
+
+	if (!vip_find(family, p->daddr_be, p->dport_be, p->proto, &vip))
+		return unknown_port(fw, is_tc, p, family);
+	look->frontend = vip.id;
+	look->service = vip.service;
+	return find_flow(p, family, look);
+}
+
+static __always_inline enum pintle_verdict forward_l4(struct forward *fw, bool is_tc, struct pkt *p)
+{
+	struct lookup look = {};
+	enum pintle_verdict verdict;
+
+	verdict = p->family == 4 ? look_up(fw, is_tc, p, 4, &look) : look_up(fw, is_tc, p, 6, &look);
+	PT_OPAQUE(p->family); /* or clang makes two copies of what follows, with two frames */
+	if (verdict == PINTLE_V_CONTINUE && look.is_new)
+		verdict = steer_new(fw, is_tc, p, &look);
+	if (verdict != PINTLE_V_CONTINUE)
+		return verdict;
+	PT_OPAQUE(p->family);
+	return p->family == 4 ? translate(fw, is_tc, p, 4, look.state) : translate(fw, is_tc, p, 6, look.state);
+}
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Counters: verdicts, traffic, loads, per-pod statistics. Everything but the two first happens on transitions of a flow only. */
+#ifndef PINTLE_TELEMETRY_BPF_H
+#define PINTLE_TELEMETRY_BPF_H
+
+#include "maps.bpf.h"
+#include "pintle/score.h"
+#include "pkt.bpf.h"
+
+static __always_inline void count_verdict(enum pintle_verdict verdict)
+{
+	__u32 key = verdict;
+	__u64 *count = bpf_map_lookup_elem(&pt_verdicts, &key);
+
+	if (count)
+		*count += 1;
+}
+
+static __always_inline void count_traffic(__u32 pod, __u32 bytes)
+{
+	struct pintle_traffic *traffic = bpf_map_lookup_elem(&pt_traffic, &pod);
+
+	if (traffic) {
+		traffic->packets += 1;
+		traffic->bytes += bytes;
+	}
+}
+
+/* Both halves of the load change in one atomic add; a borrow out of `awaiting` cannot happen as long as it is not below zero. */
+static __always_inline void load_add(__u32 pod, __s32 awaiting, __s32 open)
+{
+	__u64 *load = bpf_map_lookup_elem(&pt_loads, &pod);
+
+	if (load && (awaiting || open))
+		__sync_fetch_and_add(load, (__u64)((__s64)open << 32) + (__u64)(__s64)awaiting);
+}
+
+/* Detailed statistics of a pod, NULL where it has none. */
+static __always_inline struct pintle_pod_stats *pod_stats(__u32 pod_id)
+{
+	struct pintle_pod *pod = bpf_map_lookup_elem(&pt_pods, &pod_id);
+	__u32 slot;
+
+	if (!pod || !pod->detail)
+		return NULL;
+	slot = pod->detail - 1u;
+	return bpf_map_lookup_elem(&pt_pod_stats, &slot);
+}
+
+/* Bucket i counts [2^i, 2^(i+1)) us. */
+static __always_inline void hist_add(__u32 *hist, __u64 us)
+{
+	__u32 bucket = (__u32)pintle_log2_q8(us) >> 8;
+
+	if (bucket >= PINTLE_HIST_BUCKETS)
+		bucket = PINTLE_HIST_BUCKETS - 1;
+	hist[bucket & (PINTLE_HIST_BUCKETS - 1)] += 1;
+}
+
+/* Time since the stamp of this slot; 0 when there is none or it lies in the future. `now_ns` 0: read the clock. */
+static __always_inline __u64 stamp_elapsed_ns(__u32 slot_index, __u64 now_ns, __u32 *ret_load)
+{
+	__u64 *stamp = bpf_map_lookup_elem(&pt_stamps, &slot_index);
+	__u64 word, since;
+
+	if (!stamp)
+		return 0;
+	word = *stamp;
+	since = word & PINTLE_STAMP_NS_MASK;
+	*ret_load = (__u32)(word >> PINTLE_STAMP_LOAD_SHIFT);
+	now_ns &= PINTLE_STAMP_NS_MASK;
+	/* a departure time from another clock, or ahead of this one, is no use */
+	if (now_ns <= since || now_ns - since > (1ull << 40))
+		now_ns = bpf_ktime_get_ns() & PINTLE_STAMP_NS_MASK;
+	return now_ns > since ? now_ns - since : 0;
+}
+
+/* The awaited first byte came. */
+__global_fn int record_first_byte(__u32 pod_id, __u32 slot_index, __u64 now_ns, __u32 is_stamped)
+{
+	struct pintle_pod_stats *stats = pod_stats(pod_id);
+	struct pintle_ctl *ctl;
+	__u64 elapsed_ns, elapsed_us;
+	__u32 load = 0, zero = 0;
+
+	if (!stats)
+		return 0;
+	stats->first_bytes += 1;
+	if (!is_stamped)
+		return 0;
+	elapsed_ns = stamp_elapsed_ns(slot_index, now_ns, &load);
+	ctl = bpf_map_lookup_elem(&pt_ctl, &zero);
+	if (!elapsed_ns || !ctl)
+		return 0;
+	elapsed_us = elapsed_ns / 1000;
+	stats->latency_count += 1;
+	stats->latency_ns += elapsed_ns;
+	hist_add(stats->latency_hist, elapsed_us);
+	stats->gain_q8 += pintle_log2_q8(elapsed_us) - pintle_psi_log2_q8(ctl->latency_q8, load);
+	return 0;
+}
+
+__global_fn int record_handshake(__u32 pod_id, __u32 slot_index, __u64 now_ns)
+{
+	struct pintle_pod_stats *stats = pod_stats(pod_id);
+	__u64 elapsed_ns;
+	__u32 load;
+
+	if (!stats)
+		return 0;
+	elapsed_ns = stamp_elapsed_ns(slot_index, now_ns, &load);
+	if (!elapsed_ns)
+		return 0;
+	stats->handshake_count += 1;
+	stats->handshake_ns += elapsed_ns;
+	hist_add(stats->handshake_hist, elapsed_ns / 1000);
+	return 0;
+}
+
+#endif
