@@ -27,9 +27,17 @@ int datapath__open(const char *pin_dir, bool writable, struct datapath **ret_dp,
 void datapath__close(struct datapath *dp);
 
 /* Loads the embedded object. With pins present, their maps, sizes and seeds are reused and every attached program is replaced in place
- * (bpf_link_update, or atomic filter replace): the upgrade. Otherwise makes and pins everything from `sizes`. Takes the lock of the
- * directory (-EBUSY names the other process). */
+ * (bpf_link_update, or atomic filter replace): the upgrade. Otherwise makes and pins everything from `sizes` (its hz is found here).
+ * Holds the lock of the directory while it works (-EBUSY names the other process). -EOPNOTSUPP: this kernel cannot; -EPERM names the
+ * missing capabilities; -ENODEV: no bpffs, with the mount command; -EPROTO: what is pinned cannot be used, with the way out. */
 int datapath__load(const char *pin_dir, const struct table_sizes_in *sizes, struct datapath **ret_dp, struct pintle_err *err);
+/* Lets libbpf and the verifier speak on stderr (-vv); else what they say on a failure is part of the error message. */
+void datapath__set_verbose(bool verbose);
+
+/* The one who writes tables: the agent as long as it runs, or attach -c. Held until datapath__close(). -EBUSY names the other. */
+int datapath__lock_writer(struct datapath *dp, struct pintle_err *err);
+/* True once the pins were removed (pintle detach): what this process has open is attached to nothing any more. */
+bool datapath__is_removed(const struct datapath *dp);
 
 /* Attaches to an uplink: the forward program by XDP or at TC ingress, the reverse program at TC egress. HOOK_AUTO: TC on a veth or when native XDP fails
  * its self-test, else XDP. *ret_hook and `ret_why` (text for the user) say what was chosen. Idempotent. -EBUSY names a foreign program. */
@@ -48,12 +56,24 @@ struct datapath_link {
 	bool is_tcx;   /* pinned TCX link; false for XDP links and clsact filters */
 	bool is_alive; /* the device still exists and our program is on it */
 };
-/* Fills up to max entries; returns their number or -errno. */
+/* Fills up to max entries; returns their number (which may exceed max) or -errno. */
 int datapath__links(const struct datapath *dp, struct datapath_link *links, int max, struct pintle_err *err);
 
 const struct table_maps *datapath__maps(const struct datapath *dp);    /* shared memory; pointers live as long as dp */
 int datapath__map_fd(const struct datapath *dp, const char *map_name); /* "pt_events"; -ENOENT */
-int datapath__grace(void *dp);					       /* tables_grace_fn */
+/* tables_grace_fn. Returns when every program run that began before has ended: see datapath_grace.c. */
+int datapath__grace(void *dp);
+
+struct datapath_map_info {
+	const char *name, *help;
+	uint32_t entries, key_bytes, value_bytes;
+	uint64_t memory_bytes; /* as the kernel accounts for it */
+};
+/* Maps by number from 0; -ENOENT behind the last. */
+int datapath__map_info(const struct datapath *dp, unsigned int nr, struct datapath_map_info *ret, struct pintle_err *err);
+
+/* Ticks a second of this kernel (CONFIG_HZ): the age clocks of the flow table count 1 << meta->fine_shift of them. 0 = unknown. */
+uint32_t datapath__hz(void);
 /* Runs the sweep over a range of buckets; counts are added to *sweep. */
 int datapath__sweep(const struct datapath *dp, struct pintle_sweep *sweep, struct pintle_err *err);
 /* Sends `nr` probe frames into devmap slot by the XDP redirect path (live frames). */
