@@ -3,6 +3,7 @@
 #ifndef PINTLE_AGENT_OPT_TABLE_H
 #define PINTLE_AGENT_OPT_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,12 +32,12 @@ struct opt_option {
 extern const struct opt_verb opt_verbs[CMD_NR_VERBS];
 extern const struct opt_option opt_options[CMD_NR_OPTIONS];
 
-static inline int opt_option__applies(const struct opt_option *option, enum cmd_verb verb)
+static inline bool opt_option__applies(const struct opt_option *option, enum cmd_verb verb)
 {
-	return verb == CMD_NR_VERBS ? option->verbs == ~0ull : option->verbs >> verb & 1;
+	return verb == CMD_NR_VERBS ? option->verbs == ~0ull : (option->verbs >> verb & 1) != 0;
 }
 
-static inline int opt_option__has_value(const struct opt_option *option)
+static inline bool opt_option__has_value(const struct opt_option *option)
 {
 	return option->type != OPT_FLAG && option->type != OPT_COUNT;
 }
