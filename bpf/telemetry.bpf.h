@@ -75,6 +75,18 @@ static __always_inline __u64 stamp_elapsed_ns(__u32 slot_index, __u64 now_ns, __
 	return now_ns > since ? now_ns - since : 0;
 }
 
+/* log2 of how much longer a request takes that finds `load` others at a pod that serves `concurrency` at once, Q8.8: the externality is not
+ * in it. */
+static __always_inline __s32 expected_delay_q8(const struct pintle_ctl *ctl, __u32 pod_id, __u32 load)
+{
+	struct pintle_pod *pod = bpf_map_lookup_elem(&pt_pods, &pod_id);
+	__u32 concurrency = pod && pod->concurrency ? pod->concurrency : 1;
+
+	if (load + 1 <= concurrency)
+		return 0;
+	return pintle_psi_log2_q8(ctl->latency_q8, load) - pintle_log2_q8(concurrency);
+}
+
 /* The awaited first byte came. */
 __global_fn int record_first_byte(__u32 pod_id, __u32 slot_index, __u64 now_ns, __u32 is_stamped)
 {
@@ -96,7 +108,7 @@ __global_fn int record_first_byte(__u32 pod_id, __u32 slot_index, __u64 now_ns, 
 	stats->latency_count += 1;
 	stats->latency_ns += elapsed_ns;
 	hist_add(stats->latency_hist, elapsed_us);
-	stats->gain_q8 += pintle_log2_q8(elapsed_us) - pintle_psi_log2_q8(ctl->latency_q8, load);
+	stats->gain_q8 += pintle_log2_q8(elapsed_us) - expected_delay_q8(ctl, pod_id, load);
 	return 0;
 }
 

@@ -212,7 +212,7 @@ struct pintle_pod {
 	__u32 ifindex;	/* host-side device that leads to the pod (a bridge's port, not the bridge); 0 = unknown */
 	__u32 devmap;	/* its slot in the devmap */
 	__u16 detail;	/* slot + 1 in pod_stats; 0 = none */
-	__u16 pad0;
+	__u16 concurrency; /* as in its memberships; 0 counts as 1 */
 	__u32 pad1[3];
 };
 PINTLE_ASSERT_SIZE(struct pintle_pod, 64);
