@@ -48,11 +48,12 @@ void nearest__init(struct nearest *nearest, const char *word)
 
 void nearest__offer(struct nearest *nearest, const char *candidate)
 {
-	size_t limit = (strlen(nearest->word) + 2) / 3;
+	size_t bytes = strlen(nearest->word);
+	size_t limit = bytes <= 4 ? 1 : (bytes + 2) / 3;
 	size_t distance = nearest__distance(nearest->word, candidate);
 
 	/* The beginning of a candidate is always near: "dr" is meant to be "drain". */
-	if (*nearest->word && !strncmp(candidate, nearest->word, strlen(nearest->word)))
+	if (*nearest->word && !strncmp(candidate, nearest->word, bytes))
 		distance = nearest__min(distance, 1);
 	if (distance <= limit && distance < nearest->distance) {
 		nearest->best = candidate;
