@@ -231,7 +231,6 @@ int rig__open(struct rig *r, uint32_t nr_buckets, uint64_t seed_base)
 		fprintf(stderr, "%s: cannot be loaded: %s (run as root)\n", path, strerror(-err));
 		return err;
 	}
-	rig__reset(r);
 	return 0;
 }
 

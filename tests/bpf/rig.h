@@ -45,7 +45,8 @@ struct rig {
 	struct model model;
 };
 
-/* Loads .output/pintle.bpf.o (or $PINTLE_BPF_OBJ). 0 or -errno; the reason is on stderr. `seed_base` makes the four seeds. */
+/* Loads .output/pintle.bpf.o (or $PINTLE_BPF_OBJ). 0 or -errno; the reason is on stderr. `seed_base` makes the four seeds.
+ * Maps are as the kernel makes them: reset before use. */
 int rig__open(struct rig *r, uint32_t nr_buckets, uint64_t seed_base);
 void rig__close(struct rig *r);
 /* Everything empty, default control words. */
@@ -68,6 +69,8 @@ void rig__link(struct rig *r);
 struct pintle_pool *rig__pool(struct rig *r, uint16_t service); /* the active one */
 
 /* rig_run.c */
+/* The kernel refuses test runs of frames without an Ethernet header, and for TC those whose IP header is torn right behind it. */
+bool rig__can_run(enum model_prog prog, const uint8_t *data, uint32_t bytes);
 struct rig_out {
 	uint32_t retval, bytes;
 	uint8_t data[PKT_MAX_BYTES + 512];

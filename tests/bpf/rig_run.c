@@ -16,6 +16,19 @@
 #define RIG_TC_SHOT 2u
 #define RIG_TC_REDIRECT 7u
 
+bool rig__can_run(enum model_prog prog, const uint8_t *data, uint32_t bytes)
+{
+	uint32_t header = 0;
+
+	if (bytes < WIRE_ETH_BYTES)
+		return false;
+	if (prog != MODEL_XDP && wire__get16(data + 12) == WIRE_ETH_IP4)
+		header = WIRE_IP4_BYTES;
+	else if (prog != MODEL_XDP && wire__get16(data + 12) == WIRE_ETH_IP6)
+		header = WIRE_IP6_BYTES;
+	return bytes >= WIRE_ETH_BYTES + header;
+}
+
 int rig__run(struct rig *r, enum model_prog prog, const uint8_t *data, uint32_t bytes, struct rig_out *ret)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = data, .data_size_in = bytes, .data_out = ret->data, .data_size_out = sizeof(ret->data));

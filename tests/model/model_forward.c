@@ -55,19 +55,26 @@ static bool model__sibling_conflict(const struct model *m, const struct model_fr
 	return false;
 }
 
+static bool model__all_conflict(const struct model *m, const struct model_frame *f, uint16_t frontend)
+{
+	const struct model_service *svc = &m->services[m->frontends[frontend].service];
+	int i;
+
+	for (i = 0; i < svc->nr_members; i++)
+		if (!model__sibling_conflict(m, f, frontend, svc->members[i]))
+			return false;
+	return true;
+}
+
 static bool model__is_allowed(const struct model *m, const struct model_frame *f, uint16_t frontend, uint16_t pod)
 {
 	const struct model_service *svc = &m->services[m->frontends[frontend].service];
-	bool is_member = false, has_other = false;
 	int i;
 
-	for (i = 0; i < svc->nr_members; i++) {
+	for (i = 0; i < svc->nr_members; i++)
 		if (svc->members[i] == pod)
-			is_member = true;
-		else if (!model__sibling_conflict(m, f, frontend, svc->members[i]))
-			has_other = true;
-	}
-	return is_member && !(has_other && model__sibling_conflict(m, f, frontend, pod));
+			return !model__sibling_conflict(m, f, frontend, pod);
+	return false;
 }
 
 static struct model_flow *model__new_flow(struct model *m, const struct model_frame *f, uint16_t frontend, struct model_flow *closed,
@@ -83,6 +90,10 @@ static struct model_flow *model__new_flow(struct model *m, const struct model_fr
 	}
 	if (!svc->nr_members) {
 		ret->verdict = model__reject(m, f, PINTLE_V_REJECT_NO_POD);
+		return NULL;
+	}
+	if (model__all_conflict(m, f, frontend)) {
+		ret->verdict = PINTLE_V_DROP_SIBLING;
 		return NULL;
 	}
 	pod = m->choose(m->choose_arg, frontend, &f->src, f->sport);

@@ -33,13 +33,13 @@ static struct model_flow *model__find_reverse(const struct model *m, int pod, co
 	return closed;
 }
 
-/* May this packet be translated at this hook? CONTINUE or the verdict. */
+/* The uplink translates whatever still carries a pod's address; the pod's device only flows that are redirected. CONTINUE or the verdict. */
 static int model__gate(const struct model *m, enum model_prog prog, const struct model_frame *f, const struct model_flow *flow)
 {
-	if (flow->redirect != (prog == MODEL_REV_VETH))
-		return PINTLE_V_REV_OTHER_HOOK;
 	if (prog != MODEL_REV_VETH)
 		return PINTLE_V_CONTINUE;
+	if (!flow->redirect)
+		return PINTLE_V_REV_OTHER_HOOK;
 	if (model__ttl(f) <= 1)
 		return PINTLE_V_REV_TTL;
 	return m->has_uplink ? PINTLE_V_CONTINUE : PINTLE_V_REV_NO_ROUTE;

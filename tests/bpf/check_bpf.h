@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The suites of bpf_tests. */
+#ifndef PINTLE_TESTS_CHECK_BPF_H
+#define PINTLE_TESTS_CHECK_BPF_H
+
+#include <check.h>
+
+Suite *fixtures_suite(void);
+
+#endif
