@@ -7,7 +7,7 @@
 #                         node pod2 ---- eth0 pod2       (--shape bridge: they are ports of cni0)
 #
 # What `up` is about to make is written to the state file first, so `down` removes exactly that, also after a kill -9
-# in the middle. Everything lives under $PINTLE_TESTBED_DIR/TAG; TAG/env holds the names and addresses for scripts.
+# in the middle. Everything lives under $PINTLE_TESTBED_DIR/TAG: env (names and addresses for scripts), bpf/ (a bpffs), run/.
 set -eu -o pipefail
 
 BASE=${PINTLE_TESTBED_DIR:-/run/pintle-testbed}
@@ -278,7 +278,7 @@ write_env()
 	{
 		printf 'PT_TAG=%s\nPT_DIR=%s\nPT_NODE=%s\nPT_CLIENT=%s\nPT_PODS=%s\nPT_SHAPE=%s\nPT_V6=%s\n' \
 			"$TAG" "$DIR" "$NODE" "$CLIENT" "$pods" "$shape" "$v6"
-		printf 'PT_UPLINK=eth0\nPT_BPFFS=%s\nPT_PIN_DIR=%s\n' "$DIR/bpf" "$DIR/bpf/pintle"
+		printf 'PT_UPLINK=eth0\nPT_BPFFS=%s\nPT_PIN_DIR=%s\nPT_RUN_DIR=%s\n' "$DIR/bpf" "$DIR/bpf/pintle" "$DIR/run"
 		printf 'PT_VIP4=%s\nPT_VIP6=%s\nPT_NODE4=%s\nPT_NODE6=%s\nPT_CLIENT4=%s\nPT_CLIENT6=%s\n' \
 			$VIP4 $VIP6 $NODE4 $NODE6 $CLIENT4 $CLIENT6
 		for ((i = 1; i <= pods; i++)); do
@@ -293,7 +293,7 @@ up()
 {
 	local i
 	[ -e "$DIR/state" ] && die "tag $TAG is up already (or was left half made): testbed.sh down --tag $TAG first"
-	mkdir -p "$DIR/bpf"
+	mkdir -p "$DIR/bpf" "$DIR/run"
 	echo "dir $DIR" >"$DIR/state"
 	trap 'trap - EXIT; echo "testbed: up failed, removing what was made" >&2; down; exit 1' EXIT
 	trap 'exit 130' INT TERM
@@ -338,7 +338,7 @@ down()
 	local kind what failed=0
 	[ -e "$DIR/state" ] || {
 		rm -f "$DIR/env.new" "$DIR/env"
-		rmdir "$DIR/bpf" "$DIR" 2>/dev/null || true
+		rmdir "$DIR/bpf" "$DIR/run" "$DIR" 2>/dev/null || true
 		return 0
 	}
 	while read -r kind what; do
@@ -352,6 +352,7 @@ down()
 		umount "$DIR/bpf" 2>/dev/null || umount -l "$DIR/bpf" || failed=1
 	fi
 	[ $failed = 0 ] || die "tag $TAG is only partly removed; run down again"
+	rm -rf "$DIR/run"
 	rm -f "$DIR/env" "$DIR/env.new" "$DIR/state"
 	rmdir "$DIR/bpf" "$DIR" 2>/dev/null || echo "testbed: $DIR holds files that are not the testbed's; left" >&2
 }
@@ -368,7 +369,7 @@ shell()
 	if [ ${#args[@]} -gt 1 ]; then
 		exec ip netns exec "$ns" "${args[@]:1}"
 	fi
-	echo "namespace $ns; pins belong in $PT_PIN_DIR; leave with ^D" >&2
+	echo "namespace $ns; use pintle --pin-dir $PT_PIN_DIR --run-dir $PT_RUN_DIR; leave with ^D" >&2
 	PS1="[$ns] \\w# " exec ip netns exec "$ns" bash --norc
 }
 
