@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Events for people: one JSON object a line in a file under the run directory, rotated (one old file) when it grows beyond a bound. The agent
+ * writes it, `pintle events` reads it: the ring buffer of the programs has one consumer only.
+ */
+#ifndef PINTLE_AGENT_EVENTLOG_H
+#define PINTLE_AGENT_EVENTLOG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/err.h"
+#include "pintle/abi.h"
+
+struct eventlog;
+struct paths_alarm;
+
+/* RUN_DIR/events-<hash of pin_dir>.jsonl; makes the directory. */
+int eventlog__open(const char *run_dir, const char *pin_dir, struct eventlog **ret_log, struct pintle_err *err);
+void eventlog__close(struct eventlog *log);
+/* Failing to write (disk full) is logged once and counted, never an error: traffic and the agent go on. */
+void eventlog__packet(struct eventlog *log, const struct pintle_event *event);
+void eventlog__alarm(struct eventlog *log, const struct paths_alarm *alarm);
+/* Path of the file, for readers. */
+int eventlog__path(const char *run_dir, const char *pin_dir, char *out, size_t out_bytes);
+
+#endif
