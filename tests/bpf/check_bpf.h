@@ -6,5 +6,6 @@
 #include <check.h>
 
 Suite *fixtures_suite(void);
+Suite *diff_suite(void);
 
 #endif

@@ -155,5 +155,7 @@ void model__pod_packet(struct model *m, struct model_flow *flow, const struct mo
 	}
 	if (f->payload_bytes)
 		model__clear_awaiting(m, flow, true);
-	model__end_of_stream(m, flow, f->tcp_flags, &flow->fin_pod);
+	/* only the first of each end counts: a FIN that comes again ends nothing */
+	if (((f->tcp_flags & WIRE_FIN) && !flow->fin_pod) || ((f->tcp_flags & WIRE_RST) && !flow->rst))
+		model__end_of_stream(m, flow, f->tcp_flags, &flow->fin_pod);
 }
