@@ -248,6 +248,21 @@ int datapath__lock_writer(struct datapath *dp, struct pintle_err *err)
 	return 0;
 }
 
+bool datapath__has_writer(const struct datapath *dp, char *out, size_t out_bytes)
+{
+	char path[PINS_PATH_BYTES];
+	bool is_locked;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/" WRITER_NOTE, dp->pin_dir);
+	fd = pins__open_dir(path, false, NULL);
+	if (fd < 0)
+		return false;
+	is_locked = pins__is_locked(fd, out, out_bytes);
+	close(fd);
+	return is_locked;
+}
+
 bool datapath__is_removed(const struct datapath *dp)
 {
 	char path[PINS_PATH_BYTES];

@@ -10,6 +10,7 @@
 #define PINTLE_AGENT_DATAPATH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "agent/err.h"
@@ -36,6 +37,8 @@ void datapath__set_verbose(bool verbose);
 
 /* The one who writes tables: the agent as long as it runs, or attach -c. Held until datapath__close(). -EBUSY names the other. */
 int datapath__lock_writer(struct datapath *dp, struct pintle_err *err);
+/* Is there one? `out` says who: "process 812 (pintle)". */
+bool datapath__has_writer(const struct datapath *dp, char *out, size_t out_bytes);
 /* True once the pins were removed (pintle detach): what this process has open is attached to nothing any more. */
 bool datapath__is_removed(const struct datapath *dp);
 

@@ -152,6 +152,16 @@ void pins__unlock(int dir_fd)
 	flock(dir_fd, LOCK_UN);
 }
 
+bool pins__is_locked(int dir_fd, char *holder, size_t holder_bytes)
+{
+	if (!flock(dir_fd, LOCK_SH | LOCK_NB)) {
+		flock(dir_fd, LOCK_UN);
+		return false;
+	}
+	describe_holder(dir_fd, holder, holder_bytes);
+	return true;
+}
+
 /* What a BPF file descriptor is. An info query cannot tell: the kernel fills in whatever the descriptor happens to be. */
 static bool is_kind(int fd, enum pin_kind kind)
 {

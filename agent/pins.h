@@ -8,6 +8,7 @@
 #define PINTLE_AGENT_PINS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "agent/err.h"
 
@@ -23,6 +24,8 @@ int pins__open_dir(const char *dir, bool create, struct pintle_err *err);
 /* Takes the lock, waiting `wait_ms` for another process. -EBUSY names it; -ESTALE: the directory was removed while it was open. */
 int pins__lock(int dir_fd, const char *dir, int wait_ms, struct pintle_err *err);
 void pins__unlock(int dir_fd);
+/* Does another process hold the lock? `holder` says who, if /proc can tell. */
+bool pins__is_locked(int dir_fd, char *holder, size_t holder_bytes);
 
 /* Opens a pin. Returns a file descriptor or -errno: -ENOENT (no message: often no error), -EPROTO it is something else than `kind`.
  * A map that is not `writable` cannot be written through this descriptor. */
