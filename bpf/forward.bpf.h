@@ -37,7 +37,8 @@ static __always_inline void client_transitions(const struct pkt *p, struct flow_
 	} else {
 		if (!(p->tcp_flags & PT_TCP_SYN) && !(state & PINTLE_FS_EST))
 			set = PINTLE_FS_EST;
-		if (p->payload_bytes && !(state & PINTLE_FS_AWAITING) && !PINTLE_FS_IS_CLOSED(state))
+		/* a pod that has finished will not answer */
+		if (p->payload_bytes && !(state & (PINTLE_FS_AWAITING | PINTLE_FS_FIN_POD | PINTLE_FS_RST)))
 			set |= PINTLE_FS_AWAITING;
 		if (p->tcp_flags & (PT_TCP_FIN | PT_TCP_RST)) {
 			set |= p->tcp_flags & PT_TCP_RST ? PINTLE_FS_RST : PINTLE_FS_FIN_CLIENT;
