@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/names.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/endpoint.h"
+#include "agent/out.h"
+#include "agent/rundir.h"
+
+#define NAMES_MAX_BYTES (64u << 20)
+
+struct name {
+	struct endpoint frontend;
+	const char *service; /* in the JSON tree */
+};
+
+struct names {
+	cJSON *json;	   /* owns the strings */
+	struct name *list; /* sorted */
+	size_t nr;
+};
+
+/* ---- writing ---- */
+
+static int names__put(FILE *file, const char *pin_dir, const struct pintle_config *config)
+{
+	struct out *out = out__open(file, OUT_JSON);
+	char text[ENDPOINT_BYTES];
+	size_t i, j;
+
+	if (!out)
+		return -ENOMEM;
+	out__record(out, NULL, NULL);
+	out__str(out, "pin_dir", NULL, pin_dir);
+	out__table(out, "services", NULL);
+	for (i = 0; i < config->nr_services; i++) {
+		const struct cfg_service *s = &config->services[i];
+
+		out__row(out);
+		out__str(out, "name", NULL, s->name);
+		out__list(out, "frontends", NULL);
+		for (j = 0; j < s->nr_frontends; j++) {
+			const struct cfg_frontend *f = &s->frontends[j];
+			struct endpoint e = { .addr = f->addr, .port = f->port, .proto = f->proto };
+
+			endpoint__format(&e, text);
+			out__str(out, NULL, NULL, text);
+		}
+		out__end(out);
+		out__end(out);
+	}
+	out__end(out);
+	out__end(out);
+	return out__close(out);
+}
+
+int names__write(const char *run_dir, const char *pin_dir, const struct pintle_config *config, struct pintle_err *err)
+{
+	char path[PATH_MAX], fresh[PATH_MAX];
+	FILE *file;
+	int error = rundir__make(run_dir, err);
+
+	if (error)
+		return error;
+	if (rundir__path(run_dir, "names", pin_dir, ".json", path, sizeof(path)) ||
+	    rundir__path(run_dir, "names", pin_dir, ".new", fresh, sizeof(fresh)))
+		return pintle_err__set(err, -ENAMETOOLONG, "%s: the path is too long", run_dir);
+	file = fopen(fresh, "we");
+	if (!file)
+		return pintle_err__set(err, -errno, "%s: cannot be written: %s", fresh, strerror(errno));
+	error = names__put(file, pin_dir, config);
+	if (fclose(file) && !error)
+		error = -errno;
+	if (!error && rename(fresh, path))
+		error = -errno;
+	if (!error)
+		return 0;
+	(void)unlink(fresh);
+	return pintle_err__set(err, error, "%s: cannot be written: %s", path, strerror(-error));
+}
+
+/* ---- reading ---- */
+
+static int name__compare(const void *a, const void *b)
+{
+	const struct endpoint *x = &((const struct name *)a)->frontend, *y = &((const struct name *)b)->frontend;
+	int order = x->addr.family - y->addr.family;
+
+	if (!order)
+		order = memcmp(x->addr.bytes, y->addr.bytes, sizeof(x->addr.bytes));
+	if (!order)
+		order = x->port - y->port;
+	return order ? order : x->proto - y->proto;
+}
+
+static int names__count(const cJSON *services, size_t *ret_nr)
+{
+	const cJSON *service, *frontend;
+	size_t nr = 0;
+
+	cJSON_ArrayForEach (service, services) {
+		if (!cJSON_IsString(cJSON_GetObjectItem(service, "name")) ||
+		    !cJSON_IsArray(cJSON_GetObjectItem(service, "frontends")))
+			return -EINVAL;
+		cJSON_ArrayForEach (frontend, cJSON_GetObjectItem(service, "frontends")) {
+			if (!cJSON_IsString(frontend))
+				return -EINVAL;
+			nr++;
+		}
+	}
+	*ret_nr = nr;
+	return 0;
+}
+
+static int names__index(struct names *names)
+{
+	const cJSON *services = cJSON_GetObjectItem(names->json, "services"), *service, *frontend;
+	size_t nr = 0;
+
+	if (!cJSON_IsArray(services) || names__count(services, &nr))
+		return -EINVAL;
+	names->list = calloc(nr + 1, sizeof(*names->list));
+	if (!names->list)
+		return -ENOMEM;
+	cJSON_ArrayForEach (service, services) {
+		cJSON_ArrayForEach (frontend, cJSON_GetObjectItem(service, "frontends")) {
+			struct name *name = &names->list[names->nr++];
+
+			name->service = cJSON_GetObjectItem(service, "name")->valuestring;
+			if (endpoint__parse(frontend->valuestring, true, &name->frontend, NULL))
+				return -EINVAL;
+		}
+	}
+	qsort(names->list, names->nr, sizeof(*names->list), name__compare);
+	return 0;
+}
+
+/* Whole file into memory; NULL with *ret_error. */
+static char *names__slurp(const char *path, size_t *ret_bytes, int *ret_error)
+{
+	FILE *file = fopen(path, "re");
+	struct stat st;
+	char *text = NULL;
+
+	*ret_error = -errno;
+	if (!file)
+		return NULL;
+	*ret_error = -EINVAL;
+	if (!fstat(fileno(file), &st) && S_ISREG(st.st_mode) && st.st_size <= NAMES_MAX_BYTES) {
+		text = malloc((size_t)st.st_size + 1);
+		*ret_error = text ? 0 : -ENOMEM;
+	}
+	if (text)
+		*ret_bytes = fread(text, 1, (size_t)st.st_size, file);
+	fclose(file);
+	return text;
+}
+
+int names__load(const char *run_dir, const char *pin_dir, struct names **ret_names, struct pintle_err *err)
+{
+	struct names *names;
+	char path[PATH_MAX];
+	size_t bytes = 0;
+	char *text;
+	int error;
+
+	if (rundir__path(run_dir, "names", pin_dir, ".json", path, sizeof(path)))
+		return pintle_err__set(err, -ENAMETOOLONG, "%s: the path is too long", run_dir);
+	text = names__slurp(path, &bytes, &error);
+	if (!text)
+		return pintle_err__set(err, error, "%s: cannot be read: %s", path, strerror(-error));
+	names = calloc(1, sizeof(*names));
+	if (names)
+		names->json = cJSON_ParseWithLength(text, bytes);
+	error = !names ? -ENOMEM : names->json ? names__index(names) : -EINVAL;
+	free(text);
+	if (error) {
+		names__free(names);
+		return pintle_err__set(err, error, "%s: %s", path,
+				       error == -ENOMEM ? "out of memory"
+							: "is torn; the agent writes it again at its next configuration");
+	}
+	*ret_names = names;
+	return 0;
+}
+
+void names__free(struct names *names)
+{
+	if (!names)
+		return;
+	cJSON_Delete(names->json);
+	free(names->list);
+	free(names);
+}
+
+const char *names__of_frontend(const struct names *names, const struct ip_addr *vip, uint8_t proto, uint16_t port)
+{
+	struct name key = { .frontend = { .addr = *vip, .port = port, .proto = proto } };
+	const struct name *found;
+
+	if (!names)
+		return NULL;
+	found = bsearch(&key, names->list, names->nr, sizeof(*names->list), name__compare);
+	return found ? found->service : NULL;
+}

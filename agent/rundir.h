@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Files under the run directory. Several sets of pins can share it: each has names of its own. */
+#ifndef PINTLE_AGENT_RUNDIR_H
+#define PINTLE_AGENT_RUNDIR_H
+
+#include <stddef.h>
+
+#include "agent/err.h"
+
+/* RUN_DIR/STEM-<hash of pin_dir>SUFFIX; trailing slashes of pin_dir do not count. -ENAMETOOLONG. */
+int rundir__path(const char *run_dir, const char *stem, const char *pin_dir, const char *suffix, char *out, size_t out_bytes);
+/* Makes the directory (not its parents), mode 0755. */
+int rundir__make(const char *run_dir, struct pintle_err *err);
+
+#endif
