@@ -99,7 +99,8 @@ static int open_map(struct datapath *dp, enum dp_map map, struct pintle_err *err
 	const char *name = dp_map_defs[map].name;
 	int fd;
 
-	fd = pins__get(dp->pin_dir, name, PIN_MAP, dp->is_writable, err);
+	/* The kernel shares the memory of a map with a writable descriptor only, even if it is mapped for reading. */
+	fd = pins__get(dp->pin_dir, name, PIN_MAP, dp->is_writable || dp_map_defs[map].is_mmapable, err);
 	if (fd == -ENOENT)
 		return torn(dp, name, err);
 	if (fd < 0)
@@ -149,7 +150,7 @@ int dp__open_pins(struct datapath *dp, struct pintle_err *err)
 	struct pintle_meta meta;
 	int fd, ret;
 
-	fd = pins__get(dp->pin_dir, dp_map_defs[DP_MAP_META].name, PIN_MAP, false, err);
+	fd = pins__get(dp->pin_dir, dp_map_defs[DP_MAP_META].name, PIN_MAP, true, err);
 	if (fd == -ENOENT)
 		return pintle_err__set(err, -ENOENT, "nothing is attached: %s holds no maps; run pintle attach DEVICE",
 				       dp->pin_dir);

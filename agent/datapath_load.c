@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -287,18 +288,21 @@ static int open_locked(const char *pin_dir, struct datapath **ret_dp, struct pin
 int datapath__load(const char *pin_dir, const struct table_sizes_in *sizes, struct datapath **ret_dp, struct pintle_err *err)
 {
 	struct datapath *dp;
-	bool was_there;
+	bool had_maps, had_dir;
 	int ret;
 
 	ret = dp_kernel__check(err);
+	had_dir = !access(pin_dir, F_OK);
 	if (!ret)
 		ret = open_locked(pin_dir, &dp, err);
 	if (ret)
 		return ret;
-	was_there = pins__has(pin_dir, dp_map_defs[DP_MAP_META].name);
+	had_maps = pins__has(pin_dir, dp_map_defs[DP_MAP_META].name);
 	ret = load_locked(dp, sizes, err);
-	if (ret && !was_there)
+	if (ret && !had_maps)
 		dp__remove_pins(pin_dir, NULL);
+	if (ret && !had_dir)
+		rmdir(pin_dir);
 	pins__unlock(dp->dir_fd);
 	if (ret) {
 		datapath__close(dp);

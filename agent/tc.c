@@ -52,20 +52,14 @@ int tc__link_create(int prog_fd, uint32_t ifindex, enum tc_point point, struct p
 	return fd;
 }
 
-static struct bpf_tc_hook hook_of(uint32_t ifindex, enum tc_point point)
-{
-	struct bpf_tc_hook hook = {
-		.sz = sizeof(hook),
-		.ifindex = (int)ifindex,
-		.attach_point = point == TC_INGRESS ? BPF_TC_INGRESS : BPF_TC_EGRESS,
-	};
-
-	return hook;
-}
+/* Not a function: libbpf looks at the padding too, which returning by value does not keep zero. */
+#define TC_HOOK(hook, device, point)                             \
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)(device), \
+		    .attach_point = (point) == TC_INGRESS ? BPF_TC_INGRESS : BPF_TC_EGRESS)
 
 int tc__filter_prog(uint32_t ifindex, enum tc_point point, uint32_t *ret_prog_id, struct pintle_err *err)
 {
-	struct bpf_tc_hook hook = hook_of(ifindex, point);
+	TC_HOOK(hook, ifindex, point);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_FILTER_HANDLE, .priority = TC_FILTER_PRIORITY);
 	char name[IF_NAMESIZE];
 	int ret;
@@ -87,7 +81,7 @@ int tc__filter_prog(uint32_t ifindex, enum tc_point point, uint32_t *ret_prog_id
 
 int tc__filter_attach(int prog_fd, uint32_t ifindex, enum tc_point point, bool *ret_made_qdisc, struct pintle_err *err)
 {
-	struct bpf_tc_hook hook = hook_of(ifindex, point);
+	TC_HOOK(hook, ifindex, point);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_FILTER_HANDLE, .priority = TC_FILTER_PRIORITY, .prog_fd = prog_fd,
 		    .flags = BPF_TC_F_REPLACE);
 	char name[IF_NAMESIZE];
@@ -113,7 +107,7 @@ int tc__filter_attach(int prog_fd, uint32_t ifindex, enum tc_point point, bool *
 
 int tc__filter_detach(uint32_t ifindex, enum tc_point point, struct pintle_err *err)
 {
-	struct bpf_tc_hook hook = hook_of(ifindex, point);
+	TC_HOOK(hook, ifindex, point);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_FILTER_HANDLE, .priority = TC_FILTER_PRIORITY);
 	char name[IF_NAMESIZE];
 	int ret;
@@ -186,7 +180,7 @@ static int is_qdisc_empty(uint32_t ifindex, bool *ret_empty)
 
 int tc__qdisc_remove_if_empty(uint32_t ifindex, bool *ret_is_gone, struct pintle_err *err)
 {
-	struct bpf_tc_hook hook = hook_of(ifindex, TC_INGRESS);
+	TC_HOOK(hook, ifindex, TC_INGRESS);
 	char name[IF_NAMESIZE];
 	bool empty = false;
 	int ret;
