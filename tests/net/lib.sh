@@ -36,6 +36,8 @@ PT_COUNT=0 PT_FAILED=0 PT_SERIAL=0 PT_BEDS=() PT_PIDS=() PT_AGENT=''
 pt_cleanup()
 {
 	local pid bed
+	set +e # everything is tried
+	trap - ERR
 	for pid in "${PT_PIDS[@]}"; do
 		kill -TERM "$pid" 2>/dev/null
 	done
@@ -80,7 +82,7 @@ pt_test()
 		echo "not ok $PT_COUNT - $name"
 		PT_FAILED=$((PT_FAILED + 1))
 		tail -n 60 "$log" | sed 's/^/# /'
-		[ $rc -lt 128 ] || exit $rc
+		case $rc in 130 | 143) exit $rc ;; esac # interrupted
 	fi
 	rm -rf "$log" "$PT_TMP/test.$PT_COUNT"
 }
