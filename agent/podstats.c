@@ -16,29 +16,6 @@ struct podstats {
 	struct podstats_delta now[PINTLE_MAX_DETAIL], before[PINTLE_MAX_DETAIL];
 };
 
-int podstats__open(const struct datapath *dp, struct podstats **ret_stats, struct pintle_err *err)
-{
-	struct podstats *s = calloc(1, sizeof(*s));
-	int cpus = libbpf_num_possible_cpus();
-
-	if (s && cpus > 0)
-		s->values = calloc((size_t)BATCH_SLOTS * (size_t)cpus, sizeof(*s->values));
-	if (!s || cpus <= 0 || !s->values) {
-		podstats__close(s);
-		return pintle_err__set(err, cpus < 0 ? cpus : -ENOMEM, "pod statistics: %s", cpus < 0 ? "number of CPUs unknown" : "out of memory");
-	}
-	s->nr_cpus = (uint32_t)cpus;
-	s->fd = datapath__map_fd(dp, "pt_pod_stats");
-	if (s->fd < 0) {
-		int code = s->fd;
-
-		podstats__close(s);
-		return pintle_err__set(err, code, "pod statistics: map pt_pod_stats is not open");
-	}
-	*ret_stats = s;
-	return 0;
-}
-
 void podstats__close(struct podstats *s)
 {
 	if (!s)
@@ -112,4 +89,32 @@ struct podstats_delta podstats__delta(const struct podstats *s, uint32_t slot)
 	d.latency_ns = now->latency_ns - before->latency_ns;
 	d.gain_q8 = now->gain_q8 - before->gain_q8;
 	return d;
+}
+
+int podstats__open(const struct datapath *dp, struct podstats **ret_stats, struct pintle_err *err)
+{
+	struct podstats *s = calloc(1, sizeof(*s));
+	int cpus = libbpf_num_possible_cpus(), code;
+
+	if (s && cpus > 0)
+		s->values = calloc((size_t)BATCH_SLOTS * (size_t)cpus, sizeof(*s->values));
+	if (!s || cpus <= 0 || !s->values) {
+		podstats__close(s);
+		return pintle_err__set(err, cpus < 0 ? cpus : -ENOMEM, "pod statistics: %s", cpus < 0 ? "number of CPUs unknown" : "out of memory");
+	}
+	s->nr_cpus = (uint32_t)cpus;
+	s->fd = datapath__map_fd(dp, "pt_pod_stats");
+	if (s->fd < 0) {
+		code = s->fd;
+		podstats__close(s);
+		return pintle_err__set(err, code, "pod statistics: map pt_pod_stats is not open");
+	}
+	code = podstats__read(s, PINTLE_MAX_DETAIL, err); /* what was before is no advance */
+	if (code) {
+		podstats__close(s);
+		return code;
+	}
+	memcpy(s->before, s->now, sizeof(s->before));
+	*ret_stats = s;
+	return 0;
 }

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "agent/agent.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <net/if.h>
+#include <signal.h>
+#include <string.h>
+
+#include "agent/log.h"
+
+#define MAX_LINKS 64
+
+/* Attaches to the devices of the command line. Several hooks may differ. */
+static int attach_devices(struct agent *a, struct pintle_err *err)
+{
+	for (int i = 0; i < a->args->nr_words; i++) {
+		enum datapath_hook hook;
+		struct net_link link;
+		char why[128];
+		int code = netinfo__link_by_name(a->ni, a->args->words[i], &link, err);
+
+		if (!code)
+			code = datapath__attach_uplink(a->dp, link.ifindex, (enum datapath_hook)a->args->hook, &hook, why, err);
+		if (code)
+			return code;
+		log_info("attached", log_str("device", a->args->words[i]), log_str("hook", hook == HOOK_XDP ? "xdp" : "tc"),
+			 log_str("why", why));
+	}
+	return 0;
+}
+
+static int open_datapath(struct agent *a, struct pintle_err *err)
+{
+	struct table_sizes_in sizes = { .max_flows = a->args->max_flows,
+					.max_frontends = a->args->max_frontends,
+					.max_pods = a->args->max_pods };
+	int code;
+
+	if (a->args->nr_words)
+		code = datapath__load(a->args->pin_dir, &sizes, &a->dp, err);
+	else
+		code = datapath__open(a->args->pin_dir, true, &a->dp, err);
+	return code ? code : datapath__lock_writer(a->dp, err);
+}
+
+/* Does any uplink forward by XDP? */
+static int uses_xdp(const struct agent *a, bool *ret_xdp, struct pintle_err *err)
+{
+	struct datapath_link links[MAX_LINKS];
+	int nr = datapath__links(a->dp, links, MAX_LINKS, err);
+
+	if (nr < 0)
+		return nr;
+	*ret_xdp = false;
+	for (int i = 0; i < nr && i < MAX_LINKS; i++)
+		if (!strcmp(links[i].kind, "xdp"))
+			*ret_xdp = true;
+	return 0;
+}
+
+static int open_tables(struct agent *a, struct pintle_err *err)
+{
+	const struct paths_callbacks callbacks = { .arg = a, .alarm = agent__on_alarm };
+	bool is_xdp;
+	int code = tables__open(datapath__maps(a->dp), datapath__grace, a->dp, &a->tables, err);
+
+	if (!code)
+		code = uses_xdp(a, &is_xdp, err);
+	if (!code)
+		code = paths__open(a->dp, a->tables, a->ni, is_xdp, &callbacks, &a->paths, err);
+	if (!code)
+		code = podstats__open(a->dp, &a->stats, err);
+	if (!code)
+		code = learner__open(a->dp, a->tables, a->stats, &a->learner, err);
+	return code;
+}
+
+static void on_signal(void *arg, int signo)
+{
+	struct agent *a = arg;
+
+	if (signo == SIGHUP) {
+		log_info("SIGHUP: reading the configuration again");
+		if (a->source) {
+			a->source->ops->reload(a->source);
+			agent__on_source(a);
+		}
+		return;
+	}
+	log_info("ending; traffic goes on with the tables as they are", log_str("signal", signo == SIGTERM ? "TERM" : "INT"));
+	loop__stop(a->loop);
+}
+
+static int open_source(struct agent *a, struct pintle_err *err)
+{
+	int code;
+
+	if (!a->args->config_file)
+		return 0;
+	code = source_file_ops.open(a->args->config_file, &a->source, err);
+	if (code)
+		return code;
+	code = loop__add_fd(a->loop, a->source->ops->fd(a->source), agent__on_source, a, err);
+	if (!code)
+		agent__on_source(a);
+	return code;
+}
+
+static int open_loop(struct agent *a, struct pintle_err *err)
+{
+	int code = loop__open(&a->loop, err);
+
+	if (!code)
+		code = loop__set_signals(a->loop, on_signal, a, err);
+	if (!code)
+		code = loop__set_tick(a->loop, a->args->tick_ns, agent__tick, a, err);
+	if (!code)
+		code = loop__add_fd(a->loop, netinfo__fd(a->ni), agent__on_netinfo, a, err);
+	return code;
+}
+
+int agent__open(struct agent *a, const struct cmd_args *args, struct pintle_err *err)
+{
+	int code;
+
+	memset(a, 0, sizeof(*a));
+	a->args = args;
+	code = netinfo__open(&a->ni, err);
+	if (!code)
+		code = open_datapath(a, err);
+	if (!code)
+		code = attach_devices(a, err);
+	if (!code)
+		code = open_loop(a, err);
+	if (!code)
+		code = eventlog__open(args->run_dir, args->pin_dir, &a->events, err);
+	if (!code)
+		code = rejector__open(&a->rejector, err);
+	if (!code)
+		code = open_tables(a, err);
+	if (code)
+		return code;
+	sweeper__init(&a->sweeper, a->dp);
+	a->seen_requests = __atomic_load_n(&datapath__maps(a->dp)->ctl->requests, __ATOMIC_ACQUIRE);
+	code = agent__open_events(a, err);
+	return code ? code : open_source(a, err);
+}
+
+int agent__run(struct agent *a, struct pintle_err *err)
+{
+	log_info("agent running", log_str("pins", a->args->pin_dir),
+		 log_str("config", a->args->config_file ? a->args->config_file : "none"));
+	return loop__run(a->loop, err);
+}
+
+void agent__close(struct agent *a)
+{
+	if (a->source)
+		a->source->ops->close(a->source);
+	learner__close(a->learner);
+	podstats__close(a->stats);
+	if (a->ring)
+		ring_buffer__free(a->ring);
+	if (a->paths)
+		paths__close(a->paths);
+	if (a->tables)
+		tables__close(a->tables);
+	rejector__close(a->rejector);
+	if (a->events)
+		eventlog__close(a->events);
+	loop__close(a->loop);
+	if (a->dp)
+		datapath__close(a->dp);
+	if (a->ni)
+		netinfo__close(a->ni);
+	config__free(a->config);
+}

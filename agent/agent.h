@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The running agent: everything that `pintle agent` holds. Traffic does not need it: whatever instant it dies, the programs go on with the
+ * tables as they are, and the next agent adopts them.
+ */
+#ifndef PINTLE_AGENT_AGENT_H
+#define PINTLE_AGENT_AGENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/cmd.h"
+#include "agent/datapath.h"
+#include "agent/eventlog.h"
+#include "agent/learner.h"
+#include "agent/loop.h"
+#include "agent/netinfo.h"
+#include "agent/paths.h"
+#include "agent/podstats.h"
+#include "agent/reject.h"
+#include "agent/source.h"
+#include "agent/sweeper.h"
+#include "agent/tables.h"
+
+struct ring_buffer;
+
+struct agent {
+	const struct cmd_args *args;
+	struct loop *loop;
+	struct datapath *dp;
+	struct tables *tables;
+	struct netinfo *ni;
+	struct paths *paths;
+	struct source *source;
+	struct rejector *rejector;
+	struct ring_buffer *ring;
+	struct eventlog *events;
+	struct podstats *stats;
+	struct learner *learner;
+	struct sweeper sweeper;
+	struct pintle_config *config; /* in force; NULL before the first */
+	uint32_t seen_requests;	      /* of ctl */
+	uint64_t last_tick_ns;
+	uint64_t next_reap_ns;
+	double reject_carry; /* fraction of a reject not yet given */
+};
+
+/* Opens and adopts everything, attaches to the devices named; agent__close() takes also what was half opened. */
+int agent__open(struct agent *a, const struct cmd_args *args, struct pintle_err *err);
+void agent__close(struct agent *a);
+int agent__run(struct agent *a, struct pintle_err *err);
+
+/* agent_config.c: takes the new configuration (always; freed if refused) or, with NULL, applies the one in force again. */
+int agent__apply(struct agent *a, struct pintle_config *config, struct pintle_err *err);
+void agent__on_source(void *arg); /* the source has something */
+void agent__on_netinfo(void *arg);
+
+/* agent_events.c */
+int agent__open_events(struct agent *a, struct pintle_err *err);
+void agent__poll_events(void *arg);
+void agent__on_alarm(void *arg, const struct paths_alarm *alarm);
+
+/* agent_tick.c */
+void agent__tick(void *arg, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Configurations coming in, and the network changing around them. */
+#include <errno.h>
+
+#include "agent/agent.h"
+#include "agent/clock.h"
+#include "agent/log.h"
+#include "agent/names.h"
+
+static bool is_local_vip(void *arg, const struct ip_addr *addr)
+{
+	return netinfo__is_local(arg, addr);
+}
+
+/* What the CLI shows as names; not being able to write it stops nothing. */
+static void write_names(struct agent *a)
+{
+	struct pintle_err err = { 0 };
+
+	if (names__write(a->args->run_dir, a->args->pin_dir, a->config, &err) < 0)
+		log_warn("names for the command line not written", log_str("reason", err.msg));
+}
+
+int agent__apply(struct agent *a, struct pintle_config *config, struct pintle_err *err)
+{
+	const struct pintle_config *wanted = config ? config : a->config;
+	struct tables_applied applied;
+	int code;
+
+	if (!wanted)
+		return 0;
+	code = paths__vet(a->ni, wanted, err);
+	if (!code)
+		code = tables__apply(a->tables, wanted, is_local_vip, a->ni, &applied, err);
+	if (code) {
+		config__free(config);
+		return code;
+	}
+	if (config) {
+		config__free(a->config);
+		a->config = config;
+	}
+	log_info("configuration applied", log_uint("services", applied.services), log_uint("frontends", applied.frontends),
+		 log_uint("pods", applied.pods), log_uint("changed_services", applied.changed_services),
+		 log_uint("added_pods", applied.added_pods), log_uint("removed_pods", applied.removed_pods),
+		 log_uint("lingering_pods", applied.lingering_pods), log_double("seconds", applied.seconds));
+	write_names(a);
+	learner__refresh(a->learner, a->config);
+	return paths__refresh(a->paths, a->config, clock__monotonic_ns(), err);
+}
+
+void agent__on_source(void *arg)
+{
+	struct agent *a = arg;
+	struct pintle_config *config = NULL;
+	struct pintle_err err = { 0 };
+	int code = a->source->ops->process(a->source, &config, &err);
+
+	if (!code && config)
+		code = agent__apply(a, config, &err);
+	if (code)
+		log_error("configuration refused; the one in force stays", log_str("reason", err.msg));
+}
+
+void agent__on_netinfo(void *arg)
+{
+	struct agent *a = arg;
+	struct pintle_err err = { 0 };
+	bool is_changed = false;
+
+	if (netinfo__process(a->ni, &is_changed, &err) < 0)
+		log_warn_limited("network changes not read", log_str("reason", err.msg));
+	if (is_changed)
+		paths__update(a->paths, clock__monotonic_ns());
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The periodic part: heartbeat, reject budget, sweep, gains, paths. Everything here is bounded in time. */
+#include "agent/agent.h"
+#include "agent/log.h"
+
+#define REAP_PERIOD_NS 5000000000ull
+
+/* Refills what the programs may reject until the next tick: rate * time, at most one second's worth saved up. */
+static void refill_rejects(struct agent *a, struct pintle_ctl *ctl, uint64_t elapsed_ns)
+{
+	double rate = a->config ? (double)a->config->rejects_per_s : 0.0;
+	int32_t have = __atomic_load_n(&ctl->reject_budget, __ATOMIC_RELAXED), add;
+
+	a->reject_carry += rate * (double)elapsed_ns / 1e9;
+	if (a->reject_carry > rate)
+		a->reject_carry = rate;
+	add = (int32_t)a->reject_carry;
+	a->reject_carry -= (double)add;
+	if (have < 0)
+		add -= have;
+	else if ((double)have + (double)add > rate)
+		add = (int32_t)rate - have;
+	__atomic_fetch_add(&ctl->reject_budget, add, __ATOMIC_RELAXED);
+}
+
+/* The operator changed flags of a pod (pintle pod drain): lay the tables out again. */
+static void look_at_requests(struct agent *a, const struct pintle_ctl *ctl)
+{
+	uint32_t requests = __atomic_load_n(&ctl->requests, __ATOMIC_ACQUIRE);
+	struct pintle_err err = { 0 };
+
+	if (requests == a->seen_requests)
+		return;
+	a->seen_requests = requests;
+	if (agent__apply(a, NULL, &err))
+		log_error("request of the command line not carried out", log_str("reason", err.msg));
+}
+
+static void reap(struct agent *a, uint64_t now_ns)
+{
+	struct pintle_err err = { 0 };
+
+	if (now_ns < a->next_reap_ns || !tables__lingering(a->tables))
+		return;
+	a->next_reap_ns = now_ns + REAP_PERIOD_NS;
+	if (tables__reap(a->tables, &err) < 0)
+		log_warn("pods that left are not removed yet", log_str("reason", err.msg));
+}
+
+static void learn(struct agent *a, uint64_t now_ns)
+{
+	struct pintle_err err = { 0 };
+
+	if (learner__tick(a->learner, now_ns, &err))
+		log_warn_limited("gains not updated", log_str("reason", err.msg));
+}
+
+void agent__tick(void *arg, uint64_t now_ns)
+{
+	struct agent *a = arg;
+	struct pintle_ctl *ctl = datapath__maps(a->dp)->ctl;
+	uint64_t elapsed_ns = a->last_tick_ns && now_ns > a->last_tick_ns ? now_ns - a->last_tick_ns : 0;
+	struct pintle_err err = { 0 };
+
+	a->last_tick_ns = now_ns;
+	if (datapath__is_removed(a->dp)) {
+		log_info("detached: the pins are gone");
+		loop__stop(a->loop);
+		return;
+	}
+	__atomic_store_n(&ctl->heartbeat_ns, now_ns, __ATOMIC_RELEASE);
+	refill_rejects(a, ctl, elapsed_ns);
+	agent__poll_events(a);
+	look_at_requests(a, ctl);
+	if (sweeper__tick(&a->sweeper, now_ns, &err))
+		log_warn_limited("flow table not swept", log_str("reason", err.msg));
+	learn(a, now_ns);
+	paths__tick(a->paths, now_ns);
+	reap(a, now_ns);
+}
