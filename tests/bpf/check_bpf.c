@@ -32,6 +32,7 @@ int main(void)
 	if (rig__open_shared())
 		return 1;
 	runner = srunner_create(fixtures_suite());
+	srunner_add_suite(runner, life_suite());
 	srunner_add_suite(runner, diff_suite());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

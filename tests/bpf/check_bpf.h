@@ -7,5 +7,6 @@
 
 Suite *fixtures_suite(void);
 Suite *diff_suite(void);
+Suite *life_suite(void);
 
 #endif

@@ -139,7 +139,8 @@ void model__client_packet(struct model *m, struct model_flow *flow, const struct
 		model__end_of_stream(m, flow, f->tcp_flags & WIRE_RST ? WIRE_RST : WIRE_FIN, &flow->fin_client);
 		return;
 	}
-	if (!flow->awaiting && !model__is_closed(flow) && (flow->udp || f->payload_bytes)) {
+	/* a pod that said FIN answers nothing more */
+	if (!flow->awaiting && !flow->fin_pod && !model__is_closed(flow) && (flow->udp || f->payload_bytes)) {
 		flow->awaiting = true;
 		m->pods[flow->pod].awaiting++;
 	}
