@@ -330,7 +330,7 @@ static int detach_unused(struct paths *paths, struct pintle_err *err)
 	if (!links)
 		return pintle_err__set(err, -ENOMEM, "no memory for the list of attachments");
 	nr = datapath__links(paths->dp, links, MAX_LINKS, err);
-	for (int i = 0; i < nr; i++) {
+	for (int i = 0; i < nr && i < MAX_LINKS; i++) {
 		bool used = strcmp(links[i].kind, "rev") != 0;
 
 		for (uint32_t dev = 0; dev < PATHS_MAX && !used; dev++)
