@@ -12,7 +12,7 @@
 #define EP4_LOCAL ((uint64_t)PINTLE_EP_LOCAL << 56)
 #define EP6_LOCAL ((uint64_t)PINTLE_EP_LOCAL << 24)
 
-void ephash__init(struct ephash *h, void *buckets, uint32_t nr_buckets, uint8_t family, const uint64_t seed[4])
+void ephash__init(struct ephash *h, void *buckets, uint32_t nr_buckets, uint8_t family, const __u64 seed[4])
 {
 	h->buckets = buckets;
 	h->nr_buckets = nr_buckets;
@@ -112,7 +112,8 @@ uint64_t ephash__hash(const struct ephash *h, const struct ep_key *key)
 
 bool ephash__is_free(const struct ephash *h, uint32_t slot)
 {
-	return !(load64(slot_head(h, slot)) & (h->family == 4 ? (uint64_t)PINTLE_EP_VALID << 56 : (uint64_t)PINTLE_EP_VALID << 24));
+	return !(load64(slot_head(h, slot)) &
+		 (h->family == 4 ? (uint64_t)PINTLE_EP_VALID << 56 : (uint64_t)PINTLE_EP_VALID << 24));
 }
 
 static bool slot_matches(const struct ephash *h, uint32_t slot, const struct ep_key *key)
@@ -129,7 +130,7 @@ uint32_t ephash__find(const struct ephash *h, const struct ep_key *key)
 {
 	uint64_t hash = ephash__hash(h, key);
 	uint32_t per = ephash__per_bucket(h), mask = h->nr_buckets - 1;
-	uint32_t first[2] = {pintle_bucket_first(hash, mask) * per, pintle_bucket_second(hash, mask) * per};
+	uint32_t first[2] = { pintle_bucket_first(hash, mask) * per, pintle_bucket_second(hash, mask) * per };
 
 	for (int b = 0; b < 2; b++) {
 		for (uint32_t i = 0; i < per; i++) {
@@ -142,7 +143,7 @@ uint32_t ephash__find(const struct ephash *h, const struct ep_key *key)
 
 bool ephash__get(const struct ephash *h, uint32_t slot, struct ep_entry *ret_entry)
 {
-	struct ep_entry entry = {.key = {.family = h->family}};
+	struct ep_entry entry = { .key = { .family = h->family } };
 	uint64_t head = load64(slot_head(h, slot));
 
 	if (ephash__is_free(h, slot))
@@ -173,7 +174,8 @@ bool ephash__is_home(const struct ephash *h, uint32_t slot)
 	if (!ephash__get(h, slot, &entry))
 		return true;
 	hash = ephash__hash(h, &entry.key);
-	return bucket == pintle_bucket_first(hash, h->nr_buckets - 1) || bucket == pintle_bucket_second(hash, h->nr_buckets - 1);
+	return bucket == pintle_bucket_first(hash, h->nr_buckets - 1) ||
+	       bucket == pintle_bucket_second(hash, h->nr_buckets - 1);
 }
 
 void ephash__write(struct ephash *h, uint32_t slot, const struct ep_entry *entry)

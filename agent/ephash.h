@@ -30,9 +30,9 @@ struct ephash {
 
 struct ep_key {
 	uint8_t family;
-	uint8_t proto;	      /* 0 in the reverse tables and in wildcards */
-	uint16_t port_be;     /* 0 in wildcards */
-	uint32_t addr_be[4];  /* IPv4 in [0], the rest zero */
+	uint8_t proto;	     /* 0 in the reverse tables and in wildcards */
+	uint16_t port_be;    /* 0 in wildcards */
+	uint32_t addr_be[4]; /* IPv4 in [0], the rest zero */
 };
 
 struct ep_entry {
@@ -44,7 +44,7 @@ struct ep_entry {
 
 #define EPHASH_NO_SLOT 0xffffffffu
 
-void ephash__init(struct ephash *h, void *buckets, uint32_t nr_buckets, uint8_t family, const uint64_t seed[4]);
+void ephash__init(struct ephash *h, void *buckets, uint32_t nr_buckets, uint8_t family, const __u64 seed[4]);
 void ep_key__make(struct ep_key *key, const struct ip_addr *addr, uint16_t port, uint8_t proto);
 bool ep_key__equal(const struct ep_key *a, const struct ep_key *b);
 int ep_key__compare(const struct ep_key *a, const struct ep_key *b); /* any total order: family, address, port, protocol */

@@ -67,7 +67,8 @@ static uint32_t other_bucket(const struct ephash *h, const struct ep_key *key, u
 }
 
 /* Finds the nearest occupied slot whose entry can go to a free one. */
-static bool find_move(const struct ephash *h, const struct ep_key *key, const struct moved *moved, uint32_t *ret_from, uint32_t *ret_to)
+static bool find_move(const struct ephash *h, const struct ep_key *key, const struct moved *moved, uint32_t *ret_from,
+		      uint32_t *ret_to)
 {
 	uint32_t queue[SEARCH_NODES], head = 0, tail = 0;
 	uint32_t per = ephash__per_bucket(h), used;
@@ -145,7 +146,7 @@ static int make_room(struct ephash *h, const struct ep_entry **waiting, size_t n
 
 static int add_waiting(struct ephash *h, const struct ep_entry **waiting, size_t nr, int (*grace)(void *arg), void *arg)
 {
-	struct moved moved = {0};
+	struct moved moved = { 0 };
 	int ret = 0;
 
 	for (int round = 0; nr && !ret; round++) {

@@ -25,8 +25,8 @@ uint64_t pick_name_hash(const uint32_t addr_be[4], uint16_t port_be)
 uint32_t maglev__size(uint32_t nr)
 {
 	/* about a factor of the square root of 2 apart, just below multiples of the 32 entries of a line */
-	static const uint32_t primes[] = {127,	191,  251,  383,  509,	761,   1021,  1531,  2039,
-					  3067, 4093, 6143, 8191, 12281, 16381, 24571, 32749, 49139, 65521};
+	static const uint32_t primes[] = { 127,	 191,  251,  383,   509,   761,	  1021,	 1531,	2039, 3067,
+					   4093, 6143, 8191, 12281, 16381, 24571, 32749, 49139, 65521 };
 	uint32_t nr_primes = sizeof(primes) / sizeof(primes[0]);
 
 	for (uint32_t i = 0; i < nr_primes; i++) {

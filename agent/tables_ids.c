@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 int idset__init(struct idset *set, uint32_t nr)
 {
@@ -19,6 +20,12 @@ void idset__destroy(struct idset *set)
 {
 	free(set->words);
 	set->words = NULL;
+}
+
+void idset__clear(struct idset *set)
+{
+	memset(set->words, 0, (set->nr / 64 + 1) * sizeof(*set->words));
+	set->used = 0;
 }
 
 /* First id in [from, to) whose bit is `wanted`. */

@@ -10,14 +10,15 @@
 
 struct idset {
 	uint64_t *words;
-	uint32_t nr;   /* ids 0..nr-1 */
+	uint32_t nr; /* ids 0..nr-1 */
 	uint32_t used;
 	uint32_t next; /* where the search begins */
 };
 
 int idset__init(struct idset *set, uint32_t nr); /* -ENOMEM */
 void idset__destroy(struct idset *set);
-uint32_t idset__take(struct idset *set); /* NO_ID when all are used */
+void idset__clear(struct idset *set);		  /* none is used */
+uint32_t idset__take(struct idset *set);	  /* NO_ID when all are used */
 bool idset__mark(struct idset *set, uint32_t id); /* false when it was used or is out of range */
 void idset__drop(struct idset *set, uint32_t id);
 uint32_t idset__next_used(const struct idset *set, uint32_t from); /* NO_ID at the end */

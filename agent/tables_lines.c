@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 int lines__init(struct lines *lines, uint32_t nr)
 {
@@ -19,6 +20,12 @@ void lines__destroy(struct lines *lines)
 {
 	free(lines->words);
 	lines->words = NULL;
+}
+
+void lines__clear(struct lines *lines)
+{
+	memset(lines->words, 0, (lines->nr / 64 + 1) * sizeof(*lines->words));
+	lines->used = 0;
 }
 
 uint32_t lines__class(uint32_t length)

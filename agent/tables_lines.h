@@ -20,8 +20,9 @@ struct lines {
 
 int lines__init(struct lines *lines, uint32_t nr); /* -ENOMEM */
 void lines__destroy(struct lines *lines);
-uint32_t lines__class(uint32_t length); /* lines that a run of `length` takes; 0 for 0 */
-uint32_t lines__take(struct lines *lines, uint32_t length); /* first line, or NO_LINE; 0 for length 0 */
+void lines__clear(struct lines *lines);				       /* none is used */
+uint32_t lines__class(uint32_t length);				       /* lines that a run of `length` takes; 0 for 0 */
+uint32_t lines__take(struct lines *lines, uint32_t length);	       /* first line, or NO_LINE; 0 for length 0 */
 bool lines__mark(struct lines *lines, uint32_t line, uint32_t length); /* false when out of range or part of it is used */
 void lines__drop(struct lines *lines, uint32_t line, uint32_t length);
 

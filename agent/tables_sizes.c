@@ -53,8 +53,8 @@ int tables__sizes(const struct table_sizes_in *in, struct pintle_meta *ret_meta,
 	ret_meta->nr_rev6_buckets = ep_buckets(in->max_pods, 2);
 	/* every service one broken line, every pod in one service, size classes: half as much again; all of it twice, for a full reload */
 	ret_meta->member_lines = 2 * (in->max_frontends + in->max_pods / PINTLE_MEMBERS_PER_LINE * 3 / 2 + 16);
-	/* 100 picks a member in primes and classes is at most 5 lines for small services and 4.2 for large; twice, for a full reload */
-	ret_meta->pick_lines = 8 * in->max_pods + 2 * 2048;
+	/* 100 picks a member, rounded up to primes and size classes, are at most 4.7 lines a member; twice, for a full reload */
+	ret_meta->pick_lines = 10 * in->max_pods + 2 * 2048;
 	ret_meta->hz = in->hz;
 	ret_meta->fine_shift = (uint32_t)__builtin_ctz(power_of_two(FINE_SECONDS * in->hz));
 	ret_meta->coarse_shift = ret_meta->fine_shift + COARSE_OCTAVES;

@@ -9,6 +9,9 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Shared words are also read as members of their structures. */
+typedef uint64_t __attribute__((may_alias)) shared_word;
+
 /* Called after every store; NULL outside of tests. */
 extern void (*tables_store_hook)(void *arg);
 extern void *tables_store_hook_arg;
@@ -40,13 +43,13 @@ static inline void store32(uint32_t *to, uint32_t value)
 /* `to`: any 8 aligned bytes of a shared structure. */
 static inline void store64(void *to, uint64_t value)
 {
-	__atomic_store_n((uint64_t *)__builtin_assume_aligned(to, 8), value, __ATOMIC_RELEASE);
+	__atomic_store_n((shared_word *)__builtin_assume_aligned(to, 8), value, __ATOMIC_RELEASE);
 	store_done();
 }
 
 static inline uint64_t load64(const void *from)
 {
-	return __atomic_load_n((const uint64_t *)__builtin_assume_aligned(from, 8), __ATOMIC_ACQUIRE);
+	return __atomic_load_n((const shared_word *)__builtin_assume_aligned(from, 8), __ATOMIC_ACQUIRE);
 }
 
 static inline uint32_t load32(const uint32_t *from)

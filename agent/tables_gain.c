@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Gains: two copies of every member line, one in force. A commit brings the idle copy up to date (the gains of this commit and of the one
+ * before, which only the other copy has) and flips one word. The copy that was left may be written when programs that read it have ended.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/tables_int.h"
+#include "policy/psi.h"
+
+struct pintle_member member__make(int16_t gain_q8, uint16_t pod, uint16_t concurrency)
+{
+	struct pintle_member member = { .pod = pod, .gain_q8 = gain_q8, .concurrency = concurrency ? concurrency : 1 };
+
+	member.gain_sat_q8 = psi__gain_sat_q8(gain_q8, member.concurrency);
+	return member;
+}
+
+int16_t tables__gain(const struct tables *t, uint16_t pod)
+{
+	return idset__has(&t->pods, pod) ? t->shadow_pods[pod].gain_q8 : 0;
+}
+
+void tables__stage_gain(struct tables *t, uint16_t pod, int16_t gain_q8)
+{
+	struct shadow_pod *shadow;
+
+	if (!idset__has(&t->pods, pod))
+		return;
+	shadow = &t->shadow_pods[pod];
+	shadow->flags |= SP_KNOWN;
+	if (shadow->gain_q8 == gain_q8)
+		return;
+	shadow->gain_q8 = gain_q8;
+	if (shadow->flags & SP_STAGED)
+		return;
+	shadow->flags |= SP_STAGED;
+	t->staged.pods[t->staged.nr++] = pod;
+}
+
+static void drop_from_list(struct gain_list *list, uint16_t pod)
+{
+	for (uint32_t i = 0; i < list->nr; i++) {
+		if (list->pods[i] == pod) {
+			list->pods[i] = list->pods[--list->nr];
+			return;
+		}
+	}
+}
+
+void gains__drop_pod(struct tables *t, uint16_t pod)
+{
+	if (t->shadow_pods[pod].flags & SP_STAGED)
+		drop_from_list(&t->staged, pod);
+	if (t->shadow_pods[pod].flags & SP_UNSETTLED)
+		drop_from_list(&t->unsettled, pod);
+	t->shadow_pods[pod].flags &= (uint8_t) ~(SP_STAGED | SP_UNSETTLED);
+}
+
+/* Calls `visit` for every member of every service in force. */
+static void visit_members(struct tables *t, void (*visit)(struct tables *t, uint32_t pod, uint32_t place))
+{
+	for (uint32_t s = idset__next_used(&t->services, 0); s != NO_ID; s = idset__next_used(&t->services, s + 1)) {
+		const struct pintle_pool *pool = pool_in_force(t, s);
+
+		for (uint32_t i = 0; i < pool->nr_members; i++)
+			visit(t, member_at(t, 0, pool->members_line, i)->pod, pool->members_line * PINTLE_MEMBERS_PER_LINE + i);
+	}
+}
+
+static void count_place(struct tables *t, uint32_t pod, uint32_t place)
+{
+	(void)place;
+	t->place_of_pod[pod]++;
+}
+
+/* Filling from the end turns the running sums into beginnings. */
+static void fill_place(struct tables *t, uint32_t pod, uint32_t place)
+{
+	t->places[--t->place_of_pod[pod]] = place;
+}
+
+static int index_places(struct tables *t)
+{
+	uint32_t sum = 0, *places;
+
+	if (t->has_places)
+		return 0;
+	memset(t->place_of_pod, 0, ((size_t)t->maps.meta->max_pods + 1) * sizeof(*t->place_of_pod));
+	visit_members(t, count_place);
+	for (uint32_t i = 0; i <= t->maps.meta->max_pods; i++) {
+		sum += t->place_of_pod[i];
+		t->place_of_pod[i] = sum;
+	}
+	places = reallocarray(t->places, sum ? sum : 1, sizeof(*places));
+	if (!places)
+		return -ENOMEM;
+	t->places = places;
+	visit_members(t, fill_place);
+	t->has_places = true;
+	return 0;
+}
+
+static void write_pod(struct tables *t, uint32_t half, uint16_t pod)
+{
+	for (uint32_t i = t->place_of_pod[pod]; i < t->place_of_pod[pod + 1u]; i++) {
+		uint32_t line = t->places[i] / PINTLE_MEMBERS_PER_LINE, index = t->places[i] % PINTLE_MEMBERS_PER_LINE;
+		struct pintle_member *to = member_at(t, half, line, index);
+		struct pintle_member member = member__make(t->shadow_pods[pod].gain_q8, pod, to->concurrency);
+		uint64_t word;
+
+		memcpy(&word, &member, sizeof(word));
+		if (load64(to) != word)
+			store64(to, word);
+	}
+}
+
+int tables__commit_gains(struct tables *t, struct pintle_err *err)
+{
+	uint32_t idle = ~load32(&t->maps.ctl->gains_half) & 1;
+	struct gain_list swap;
+	int ret = 0;
+
+	if (!t->staged.nr)
+		return 0;
+	if (t->idle_half_busy)
+		ret = tables__wait(t);
+	if (!ret)
+		ret = index_places(t);
+	if (ret)
+		return pintle_err__set(err, ret, "writing gains: %s", strerror(-ret));
+	for (uint32_t i = 0; i < t->unsettled.nr; i++) {
+		write_pod(t, idle, t->unsettled.pods[i]);
+		t->shadow_pods[t->unsettled.pods[i]].flags &= (uint8_t)~SP_UNSETTLED;
+	}
+	for (uint32_t i = 0; i < t->staged.nr; i++) {
+		write_pod(t, idle, t->staged.pods[i]);
+		t->shadow_pods[t->staged.pods[i]].flags &= (uint8_t)~SP_STAGED;
+		t->shadow_pods[t->staged.pods[i]].flags |= SP_UNSETTLED;
+	}
+	store32(&t->maps.ctl->gains_half, idle);
+	t->idle_half_busy = true;
+	swap = t->unsettled;
+	t->unsettled = t->staged;
+	t->staged = swap;
+	t->staged.nr = 0;
+	return 0;
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a service's pool is made of. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/tables_plan.h"
+
+#define MAX_PICKS 65536u
+
+int member_list__init(struct member_list *list, const struct pintle_config *config)
+{
+	size_t room = 1;
+
+	*list = (struct member_list){ 0 };
+	for (size_t i = 0; i < config->nr_services; i++) {
+		if (config->services[i].nr_pods > room)
+			room = config->services[i].nr_pods;
+	}
+	list->room = (uint32_t)room;
+	list->members = calloc(room, sizeof(*list->members));
+	list->pick_members = calloc(room, sizeof(*list->pick_members));
+	list->picks = calloc(MAX_PICKS, sizeof(*list->picks));
+	if (list->members && list->pick_members && list->picks)
+		return 0;
+	member_list__destroy(list);
+	return -ENOMEM;
+}
+
+void member_list__destroy(struct member_list *list)
+{
+	free(list->members);
+	free(list->pick_members);
+	free(list->picks);
+	*list = (struct member_list){ 0 };
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct cfg_pod *x = ((const struct member_source *)a)->cfg, *y = ((const struct member_source *)b)->cfg;
+	int order = memcmp(x->addr.bytes, y->addr.bytes, sizeof(x->addr.bytes));
+
+	return order ? order : (int)x->port - (int)y->port;
+}
+
+static uint64_t digest_add(uint64_t digest, uint64_t word)
+{
+	digest = (digest ^ word) * 0x9e3779b97f4a7c15ull;
+	return digest ^ digest >> 29;
+}
+
+static uint32_t count_picks(const struct member_list *list, uint8_t policy)
+{
+	uint32_t nr = list->nr_members;
+
+	if (!nr)
+		return 0;
+	switch (policy) {
+	case PINTLE_POLICY_MAGLEV:
+		return maglev__size(nr);
+	case PINTLE_POLICY_WEIGHTED:
+		return weighted__size(list->pick_members, nr);
+	case PINTLE_POLICY_SCORE:
+	case PINTLE_POLICY_LEASTCONN:
+		return nr > PINTLE_SCAN_MAX ? nr : 0;
+	default:
+		return 0;
+	}
+}
+
+static bool takes_new_flows(const struct plan *p, const struct cfg_pod *pod, uint32_t id)
+{
+	return pod->state == POD_ACTIVE && pod->weight && !idset__has(&p->drained, id);
+}
+
+void member_list__collect(struct member_list *list, const struct plan *p, const struct plan_service *s, uint64_t *ret_digest)
+{
+	const struct cfg_service *cfg = &p->config->services[s->cfg];
+	const uint32_t *ids = &p->pod_ids[p->first_pod[s->cfg]];
+	uint64_t digest = digest_add(0x70696e746c65ull, cfg->policy);
+
+	list->nr_members = 0;
+	list->flags = (uint8_t)((cfg->delivery == DELIVERY_REDIRECT ? PINTLE_SVC_REDIRECT : 0) |
+				(cfg->load_open ? PINTLE_SVC_LOAD_OPEN : 0));
+	for (size_t i = 0; i < cfg->nr_pods; i++) {
+		if (cfg->pods[i].addr.family == s->family && takes_new_flows(p, &cfg->pods[i], ids[i]))
+			list->members[list->nr_members++] = (struct member_source){ &cfg->pods[i], ids[i] };
+	}
+	qsort(list->members, list->nr_members, sizeof(*list->members), by_address);
+	digest = digest_add(digest, list->flags);
+	for (uint32_t i = 0; i < list->nr_members; i++) {
+		const struct cfg_pod *pod = list->members[i].cfg;
+
+		list->pick_members[i].weight = pod->weight;
+		digest = digest_add(digest,
+				    list->members[i].pod | (uint64_t)pod->concurrency << 16 | (uint64_t)pod->weight << 32);
+	}
+	list->nr_picks = count_picks(list, cfg->policy);
+	*ret_digest = digest ? digest : 1;
+}
+
+int member_list__fill_picks(struct member_list *list, uint8_t policy)
+{
+	if (!list->nr_picks)
+		return 0;
+	for (uint32_t i = 0; i < list->nr_members; i++) {
+		struct ep_key key;
+
+		ep_key__make(&key, &list->members[i].cfg->addr, list->members[i].cfg->port, 0);
+		list->pick_members[i].name_hash = pick_name_hash(key.addr_be, key.port_be);
+	}
+	switch (policy) {
+	case PINTLE_POLICY_MAGLEV:
+		return maglev__fill(list->pick_members, list->nr_members, list->picks, list->nr_picks);
+	case PINTLE_POLICY_WEIGHTED:
+		return weighted__fill(list->pick_members, list->nr_members, list->picks, list->nr_picks);
+	default:
+		sample__fill(list->nr_members, list->picks);
+		return 0;
+	}
+}
+
+bool member_list__is_in_force(const struct member_list *list, const struct tables *t, const struct pintle_pool *pool,
+			      uint8_t policy)
+{
+	if (pool->nr_members != list->nr_members || pool->nr_picks != list->nr_picks || pool->policy != policy ||
+	    pool->flags != list->flags)
+		return false;
+	for (uint32_t i = 0; i < list->nr_members; i++) {
+		const struct pintle_member *member = member_at(t, 0, pool->members_line, i);
+
+		if (member->pod != list->members[i].pod || member->concurrency != list->members[i].cfg->concurrency)
+			return false;
+	}
+	/* lines follow each other without gaps */
+	return !list->nr_picks || !memcmp(&t->maps.picks[pool->picks_line], list->picks, list->nr_picks * sizeof(*list->picks));
+}
+
+static int by_value(const void *a, const void *b)
+{
+	return *(const int16_t *)a - *(const int16_t *)b;
+}
+
+void member_list__default_gains(const struct member_list *list, struct tables *t)
+{
+	int16_t *known = (int16_t *)list->picks; /* not filled yet */
+	uint32_t nr_known = 0;
+	int16_t median;
+
+	for (uint32_t i = 0; i < list->nr_members; i++) {
+		const struct shadow_pod *pod = &t->shadow_pods[list->members[i].pod];
+
+		if (pod->flags & SP_KNOWN)
+			known[nr_known++] = pod->gain_q8;
+	}
+	if (nr_known == list->nr_members)
+		return;
+	qsort(known, nr_known, sizeof(*known), by_value);
+	median = nr_known ? known[(nr_known - 1) / 2] : 0;
+	for (uint32_t i = 0; i < list->nr_members; i++) {
+		struct shadow_pod *pod = &t->shadow_pods[list->members[i].pod];
+
+		if (!(pod->flags & (SP_KNOWN | SP_DEFAULTED))) {
+			pod->gain_q8 = median;
+			pod->flags |= SP_DEFAULTED;
+		}
+	}
+}
+
+static void write_members(const struct member_list *list, struct tables *t, uint32_t line)
+{
+	uint32_t nr = lines_of_members(list->nr_members) * PINTLE_MEMBERS_PER_LINE;
+
+	for (uint32_t i = 0; i < nr; i++) {
+		struct pintle_member member = { 0 };
+		uint64_t word;
+
+		if (i < list->nr_members) {
+			uint32_t pod = list->members[i].pod;
+
+			member = member__make(t->shadow_pods[pod].gain_q8, (uint16_t)pod, list->members[i].cfg->concurrency);
+		}
+		memcpy(&word, &member, sizeof(word));
+		store64(member_at(t, 0, line, i), word);
+		store64(member_at(t, 1, line, i), word);
+	}
+}
+
+void member_list__write(const struct member_list *list, struct tables *t, uint32_t members_line, uint32_t picks_line)
+{
+	write_members(list, t, members_line);
+	for (uint32_t at = 0; at < list->nr_picks; at += PINTLE_PICKS_PER_LINE) {
+		struct pintle_pick_line line = { 0 };
+		uint32_t nr = list->nr_picks - at < PINTLE_PICKS_PER_LINE ? list->nr_picks - at : PINTLE_PICKS_PER_LINE;
+
+		memcpy(line.member, list->picks + at, nr * sizeof(*list->picks));
+		store_words(&t->maps.picks[picks_line + at / PINTLE_PICKS_PER_LINE], &line, sizeof(line));
+	}
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "policy/psi.h"
+
+#include <math.h>
+
+static int16_t log2_q8(double x)
+{
+	return (int16_t)lround(256 * log2(x));
+}
+
+void psi__fill(double externality, int16_t psi_q8[PINTLE_PSI_ENTRIES])
+{
+	if (isnan(externality))
+		externality = 1;
+	externality = fmin(fmax(externality, 0), 2);
+	for (uint32_t r = 0; r < PINTLE_PSI_ENTRIES; r++)
+		psi_q8[r] = log2_q8(r + 1 + externality * r);
+}
+
+void psi__fill_latency(int16_t latency_q8[PINTLE_PSI_ENTRIES])
+{
+	psi__fill(0, latency_q8);
+}
+
+int16_t psi__gain_sat_q8(int16_t gain_q8, uint16_t concurrency)
+{
+	int32_t gain = gain_q8 - log2_q8(concurrency ? concurrency : 1);
+
+	return (int16_t)(gain < INT16_MIN ? INT16_MIN : gain);
+}
