@@ -104,7 +104,7 @@ static enum fw_match match_addr(const char *text, const struct ip_addr *addr, in
 		long bits = strtol(slash, NULL, 10);
 
 		for (size_t i = 0; i < bytes; i++, bits -= 8)
-			mask[i] = bits >= 8 ? 0xff : bits > 0 ? (uint8_t)(0xff00 >> bits) : 0;
+			mask[i] = (uint8_t)(bits >= 8 ? 0xffu : bits > 0 ? 0xff00u >> bits : 0u);
 	}
 	for (size_t i = 0; i < bytes; i++) {
 		if (!mask[i])
