@@ -103,7 +103,7 @@ void preflight__bpffs(struct preflight *pf, const char *pin_dir)
 		return;
 	}
 	preflight__add(pf, PREFLIGHT_OK, "bpffs", "mounted", "a bpffs at the pin directory", NULL, "%s", dir);
-	if (strchr(pin_dir, '.'))
+	if (strchr(pin_dir + (strncmp(pin_dir, dir, strlen(dir)) == 0 ? strlen(dir) : 0), '.')) /* in what is to be made */
 		preflight__add(pf, PREFLIGHT_MISSING, "bpffs", "name", "no dot: bpffs refuses it", "choose another --pin-dir",
 			       "%s", pin_dir);
 	/* A directory of ours that nobody else reads, made and removed. */
