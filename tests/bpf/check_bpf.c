@@ -35,6 +35,7 @@ int main(void)
 	srunner_add_suite(runner, life_suite());
 	srunner_add_suite(runner, table_suite());
 	srunner_add_suite(runner, sweep_suite());
+	srunner_add_suite(runner, policy_suite());
 	srunner_add_suite(runner, diff_suite());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

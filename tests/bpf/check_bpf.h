@@ -7,6 +7,7 @@
 
 Suite *fixtures_suite(void);
 Suite *diff_suite(void);
+Suite *policy_suite(void);
 Suite *table_suite(void);
 Suite *sweep_suite(void);
 Suite *life_suite(void);
