@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/choose.h"
+
+#include <errno.h>
+
+#include "pintle/hash.h"
+#include "agent/flowview.h"
+#include "pintle/score.h"
+
+const struct pintle_pool *choose__pool(const struct table_maps *maps, uint32_t service)
+{
+	const struct pintle_service *s;
+	const struct pintle_pool *pool;
+	uint32_t lines;
+
+	if (service >= maps->meta->max_frontends || !maps->services[service].in_use)
+		return NULL;
+	s = &maps->services[service];
+	pool = &s->pool[__atomic_load_n(&s->active, __ATOMIC_ACQUIRE) & 1];
+	lines = (pool->nr_members + PINTLE_MEMBERS_PER_LINE - 1) / PINTLE_MEMBERS_PER_LINE;
+	if (pool->members_line > maps->meta->member_lines || lines > maps->meta->member_lines - pool->members_line)
+		return NULL;
+	lines = (pool->nr_picks + PINTLE_PICKS_PER_LINE - 1) / PINTLE_PICKS_PER_LINE;
+	if (pool->nr_picks && (pool->picks_line > maps->meta->pick_lines || lines > maps->meta->pick_lines - pool->picks_line))
+		return NULL;
+	return pool;
+}
+
+const struct pintle_member *choose__member(const struct table_maps *maps, const struct pintle_pool *pool, uint32_t index)
+{
+	uint32_t half = __atomic_load_n(&maps->ctl->gains_half, __ATOMIC_ACQUIRE) & 1;
+	uint32_t line = pool->members_line + index / PINTLE_MEMBERS_PER_LINE + half * maps->meta->member_lines;
+
+	return &maps->members[line].member[index % PINTLE_MEMBERS_PER_LINE];
+}
+
+int32_t choose__load(const struct table_maps *maps, const struct pintle_pool *pool, uint16_t pod)
+{
+	const struct pintle_load *load;
+
+	if (pod >= maps->meta->max_pods)
+		return 0;
+	load = &maps->loads[pod];
+	return __atomic_load_n(pool->flags & PINTLE_SVC_LOAD_OPEN ? &load->open : &load->awaiting, __ATOMIC_RELAXED);
+}
+
+uint64_t choose__key(const struct table_maps *maps, const struct choose_flow *flow)
+{
+	struct pintle_seed seed = flowview__seed(maps->meta);
+
+	if (flow->family == 6)
+		return pintle_flow_key6(flow->saddr_be, flow->sport_be, flow->frontend, &seed);
+	return pintle_flow_key4(flow->saddr_be[0], flow->sport_be, flow->frontend, &seed);
+}
+
+static void choose__fill(const struct table_maps *maps, const struct pintle_pool *pool, struct choose_member *members)
+{
+	uint32_t i;
+
+	for (i = 0; i < pool->nr_members; i++) {
+		const struct pintle_member *m = choose__member(maps, pool, i);
+		int32_t load = choose__load(maps, pool, m->pod);
+
+		members[i] = (struct choose_member){
+			.pod = m->pod,
+			.gain_q8 = m->gain_q8,
+			.concurrency = m->concurrency,
+			.load = load,
+			.score_q8 = load > 0 ? load : 0,
+		};
+		if (pool->policy == PINTLE_POLICY_SCORE)
+			members[i].score_q8 = pintle_score_q8(m, load, maps->ctl->psi_q8);
+	}
+}
+
+static uint32_t choose__below(uint64_t random, uint32_t n)
+{
+	return (uint32_t)(((random & 0xffffffff) * n) >> 32);
+}
+
+static uint32_t choose__pick(const struct table_maps *maps, const struct pintle_pool *pool, uint32_t position)
+{
+	uint32_t line = pool->picks_line + position / PINTLE_PICKS_PER_LINE;
+	uint32_t member = maps->picks[line].member[position % PINTLE_PICKS_PER_LINE];
+
+	return member < pool->nr_members ? member : 0;
+}
+
+/* Lowest score; of equal ones the first from a start that depends on the flow. Over all members, or over a few picks of many. */
+static void choose__argmin(const struct table_maps *maps, const struct pintle_pool *pool, uint64_t mixed,
+			   struct choose_member *members, struct choose_result *ret)
+{
+	bool is_sampled = pool->nr_members > PINTLE_SCAN_MAX;
+	uint32_t n = is_sampled ? pool->nr_picks : pool->nr_members;
+	uint32_t tries = is_sampled && n > PINTLE_SCAN_PICKS ? PINTLE_SCAN_PICKS : n, i;
+	int32_t best = INT32_MAX;
+
+	ret->why = is_sampled				 ? "lowest score of a few members picked by the flow's hash"
+		   : pool->policy == PINTLE_POLICY_SCORE ? "lowest score"
+							 : "lowest load";
+	ret->first = n ? choose__below(mixed, n) : 0;
+	for (i = 0; i < tries; i++) {
+		uint32_t k = (ret->first + i) % n;
+		uint32_t member = is_sampled ? choose__pick(maps, pool, k) : k;
+
+		members[member].is_candidate = true;
+		if (members[member].score_q8 < best) {
+			best = members[member].score_q8;
+			ret->member = member;
+		}
+	}
+}
+
+static void choose__p2c(const struct pintle_pool *pool, uint64_t mixed, struct choose_member *members,
+			struct choose_result *ret)
+{
+	uint32_t n = pool->nr_members;
+	uint32_t first = choose__below(mixed, n), second = n > 1 ? choose__below(mixed >> 32, n - 1) : 0;
+
+	if (n > 1 && second >= first)
+		second++;
+	members[first].is_candidate = true;
+	members[second].is_candidate = true;
+	ret->first = first;
+	ret->member = members[second].score_q8 < members[first].score_q8 ? second : first;
+	ret->why = "lower load of two members picked by the flow's hash";
+}
+
+/* Independent of the table's seed: newflow.bpf.h, maglev_hash(). */
+static uint64_t choose__maglev_hash(const struct choose_flow *flow)
+{
+	const struct pintle_seed fixed = { 0x243f6a8885a308d3ull, 0x9e3779b97f4a7c15ull, 0xbf58476d1ce4e5b9ull,
+					   0x13198a2e03707344ull };
+
+	return pintle_flow_key6(flow->saddr_be, flow->sport_be, flow->proto, &fixed);
+}
+
+int choose__explain(const struct table_maps *maps, uint16_t service, const struct choose_flow *flow,
+		    struct choose_member *members, struct choose_result *ret)
+{
+	const struct pintle_pool *pool = choose__pool(maps, service);
+	struct choose_result r = { .member = CHOOSE_NONE, .why = "the service has no pod that takes new flows" };
+	uint64_t mixed;
+
+	if (!pool)
+		return -ENOENT;
+	choose__fill(maps, pool, members);
+	mixed = (pool->policy == PINTLE_POLICY_MAGLEV ? choose__maglev_hash(flow) : flow->key) * 0x9e3779b97f4a7c15ull;
+	mixed ^= mixed >> 32;
+	if (!pool->nr_members) {
+		*ret = r;
+		return 0;
+	}
+	switch (pool->policy) {
+	case PINTLE_POLICY_RR:
+		r.first = r.member = __atomic_load_n(&maps->services[service].rr_next, __ATOMIC_RELAXED) % pool->nr_members;
+		r.why = "next in turn";
+		break;
+	case PINTLE_POLICY_MAGLEV:
+	case PINTLE_POLICY_WEIGHTED:
+		if (!pool->nr_picks) {
+			r.why = "the service has no pick table";
+			break;
+		}
+		r.first = choose__below(mixed, pool->nr_picks);
+		r.member = choose__pick(maps, pool, r.first);
+		r.why = "entry of the pick table at the flow's hash";
+		r.is_certain = true;
+		break;
+	case PINTLE_POLICY_P2C:
+		choose__p2c(pool, mixed, members, &r);
+		break;
+	default:
+		choose__argmin(maps, pool, mixed, members, &r);
+		break;
+	}
+	if (r.member != CHOOSE_NONE)
+		members[r.member].is_candidate = true;
+	*ret = r;
+	return 0;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the viewing verbs show, from the tables alone: it works beside a running agent, without one, and on a test's own memory. */
+#ifndef PINTLE_AGENT_VIEW_H
+#define PINTLE_AGENT_VIEW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/endpoint.h"
+#include "agent/names.h"
+#include "agent/out.h"
+#include "agent/tables.h"
+
+#define VIEW_AGENT_ALIVE_NS 5000000000ull /* an agent whose heartbeat is older is taken for dead */
+
+struct view_source {
+	const struct table_maps *maps;
+	const struct names *names; /* NULL: ids and addresses only */
+	uint64_t mono_ns;	   /* CLOCK_MONOTONIC */
+	/* Sums over CPUs; 0 or -errno. */
+	int (*traffic)(void *arg, uint32_t pod, struct pintle_traffic *ret);
+	int (*pod_stats)(void *arg, uint32_t detail_slot, struct pintle_pod_stats *ret);
+	void *arg;
+};
+
+struct view_service {
+	const char *name; /* NULL unknown */
+	uint32_t nr_frontends;
+	uint16_t first_frontend;
+	uint8_t family; /* 0 = id not in use */
+};
+
+struct view_pod {
+	uint16_t services; /* whose active pools have it as a member */
+	uint16_t first_service;
+	uint16_t first_member; /* its index in that pool */
+};
+
+struct view {
+	struct view_source src;
+	struct view_service *services; /* by id, meta->max_frontends */
+	struct view_pod *pods;	       /* by id, meta->max_pods */
+};
+
+int view__open(const struct view_source *src, struct view *ret_view, struct pintle_err *err);
+void view__close(struct view *view);
+
+/* "shop/web", or "service 3" when the name is unknown. */
+void view__service_name(const struct view *view, uint32_t service, char *out, size_t out_bytes);
+/* Sets wanted[id] for a name, an id, or VIP:PORT/PROTO. -ENOENT names the nearest. */
+int view__find_service(const struct view *view, const char *text, bool *wanted, struct pintle_err *err);
+int view__find_pod(const struct view *view, const char *text, uint16_t *ret_pod, struct pintle_err *err);
+bool view__agent_alive(const struct view *view);
+/* The pod as a member of the first pool that has it, or NULL. */
+const struct pintle_member *view__membership(const struct view *view, uint16_t pod);
+/* Is it a member of any pool? */
+bool view__takes_new_flows(const struct view *view, uint16_t pod);
+
+/* ---- documents ---- */
+
+void view__service_list(const struct view *view, struct out *out);
+int view__service_show(const struct view *view, const char *text, struct out *out, struct pintle_err *err);
+int view__pod_list(const struct view *view, const char *service, struct out *out, struct pintle_err *err);
+
+struct view_flow_filter {
+	const char *service, *pod, *client; /* NULL = any */
+	uint32_t limit;			    /* 0 = none */
+};
+int view__flows_list(const struct view *view, const struct view_flow_filter *filter, struct out *out, struct pintle_err *err);
+int view__flows_top(const struct view *view, uint32_t by, uint32_t limit, struct out *out,
+		    struct pintle_err *err); /* enum flows_by */
+int view__flows_explain(const struct view *view, const char *client, const char *frontend, struct out *out,
+			struct pintle_err *err);
+void view__stats(const uint64_t *verdicts, bool with_zero, struct out *out); /* verdicts[PINTLE_V_MAX] */
+
+/* Quantile q of a log2 histogram in ns, by linear interpolation in its bucket; false when it is empty. */
+bool view__quantile_ns(const uint32_t hist[PINTLE_HIST_BUCKETS], double q, uint64_t *ret_ns);
+
+#endif
