@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/buf.h"
+
 struct out *cmd__out(const struct cmd_args *args)
 {
 	struct out *out = out__open(stdout, (enum out_format)args->format);
@@ -42,7 +44,12 @@ static void cmd__error_document(const struct cmd_args *args, const struct pintle
 
 int cmd__fail(const struct cmd_args *args, const struct pintle_err *err)
 {
-	fprintf(stderr, "pintle %s: %s\n", opt__verb_name(args->verb), err->msg);
+	struct buf clean = { 0 };
+
+	/* The message may quote hostile text of a file. */
+	buf__puts_clean(&clean, err->msg);
+	fprintf(stderr, "pintle %s: %s\n", opt__verb_name(args->verb), buf__str(&clean));
+	buf__free(&clean);
 	if (args->format != OUT_TEXT)
 		cmd__error_document(args, err);
 	return err->code == -EOPNOTSUPP ? CMD_UNSUPPORTED : CMD_FAILURE;

@@ -4,10 +4,6 @@
 
 #include "agent/cmd.h"
 
-/* Verbs that are not built yet are left out of the table. */
-#define PINTLE_VERB(id, name, words, min, max, fn, help, more) __attribute__((weak)) int fn(const struct cmd_args *args);
-#include "agent/options.def"
-
 static int (*const main_verbs[CMD_NR_VERBS])(const struct cmd_args *args) = {
 #define PINTLE_VERB(id, name, words, min, max, fn, help, more) [CMD_##id] = fn,
 #include "agent/options.def"
@@ -37,10 +33,6 @@ int main(int argc, char **argv)
 	if (args.help) {
 		opt__help(stdout, args.verb);
 		return fflush(stdout) ? CMD_FAILURE : CMD_OK;
-	}
-	if (!main_verbs[args.verb]) {
-		fprintf(stderr, "pintle: `pintle %s` is not in this build\n", opt__verb_name(args.verb));
-		return CMD_UNSUPPORTED;
 	}
 	return main_verbs[args.verb](&args);
 }
