@@ -15,19 +15,18 @@ bool gain__known(const struct gain *g)
 	return g->samples > 0.0;
 }
 
-/* Weight of n new samples against the estimate. */
+/*
+ * Weight of n new samples against the estimate: the larger of
+ *   n / seen            the plain mean, while less than a time constant has been seen, and
+ *   1 - exp(-dt / tau)  at most 1 - (1 - GAIN_STEP_MAX)^n: the log-EWMA; the rate of samples does not shorten tau.
+ */
 static double weight(const struct gain *g, double n, uint64_t now_ns)
 {
-	double seen = g->samples + n, by_time, least, most;
+	double by_count = n / (g->samples + n), by_time = 0.0;
 
-	if (seen <= 1.0 / GAIN_STEP_MAX)
-		return n / seen;
-	by_time = 1.0;
 	if (g->latency_ns > 0.0 && now_ns > g->last_ns)
 		by_time = 1.0 - exp(-(double)(now_ns - g->last_ns) / (GAIN_TAU_LATENCIES * g->latency_ns));
-	least = 1.0 - pow(1.0 - GAIN_STEP_MIN, n);
-	most = 1.0 - pow(1.0 - GAIN_STEP_MAX, n);
-	return fmax(least, fmin(most, by_time));
+	return fmax(by_count, fmin(by_time, 1.0 - pow(1.0 - GAIN_STEP_MAX, n)));
 }
 
 bool gain__update(struct gain *g, const struct gain_input *in, uint64_t now_ns)

@@ -6,9 +6,10 @@
  * failed without a first byte are no samples, so that a pod that fails fast does not look fast. The gain is their exponentially
  * weighted mean in the log domain: the median of a skewed latency moves it, single outliers hardly.
  *
- * Time constant: GAIN_TAU_LATENCIES of the pod's own mean latency at least (with a delayed feedback, a faster one oscillates: 45 / 36 / 28 s p99 at
- * 0.05 / 1 / 10 latencies in simulation), and the step of one sample stays within [GAIN_STEP_MIN, GAIN_STEP_MAX]. Until 1 / GAIN_STEP_MAX samples
- * have come it is the plain mean, so that a new pod is known after its first answers.
+ * Time constant: GAIN_TAU_LATENCIES of the pod's own mean latency (with a delayed feedback, a faster one oscillates: 45 / 36 / 28 s p99 at
+ * 0.05 / 1 / 10 latencies in simulation), however many samples come in it; one sample moves the estimate by GAIN_STEP_MAX of the difference at
+ * most, so that a pod with few requests is not its last one. Until a time constant (or 1 / GAIN_STEP_MAX samples) has been seen it is the plain
+ * mean, so that a new pod is known after its first answers. Without samples it stays as it is.
  * Pure: time is an argument; no allocation.
  */
 #ifndef PINTLE_POLICY_GAIN_H
@@ -18,7 +19,6 @@
 #include <stdint.h>
 
 #define GAIN_TAU_LATENCIES 10.0
-#define GAIN_STEP_MIN 0.01
 #define GAIN_STEP_MAX 0.1
 
 struct gain {
@@ -30,11 +30,11 @@ struct gain {
 
 /* What a pod did since the last look. */
 struct gain_input {
-	uint64_t samples;     /* answered requests that were timed */
-	int64_t sum_log2_q8;  /* sum over them of the sample, Q8.8 */
-	uint64_t latency_ns;  /* sum over them */
-	uint64_t answered;    /* requests answered, timed or not */
-	uint64_t failed;      /* refused or reset */
+	uint64_t samples;    /* answered requests that were timed */
+	int64_t sum_log2_q8; /* sum over them of the sample, Q8.8 */
+	uint64_t latency_ns; /* sum over them */
+	uint64_t answered;   /* requests answered, timed or not */
+	uint64_t failed;     /* refused or reset */
 };
 
 void gain__init(struct gain *g);

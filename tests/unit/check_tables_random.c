@@ -270,6 +270,7 @@ static void apply(struct world *w, struct pintle_config *config)
 	tables_store_hook_arg = w;
 	ret = tables__apply(w->tables, config, is_local, NULL, &applied, &err);
 	tables_store_hook = NULL;
+	w->stores_at_death = 0;
 	ck_assert_msg(!ret, "%s", err.msg);
 	ck_assert_msg(!w->broken, "after a store: %s", w->broken);
 	check_end_state(w, config);

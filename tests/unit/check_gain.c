@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "policy/gain.h"
+
+#define MS 1000000ull
+
+/* `n` samples of one latency under no load. */
+static struct gain_input samples_of(uint64_t n, double latency_ms)
+{
+	return (struct gain_input){
+		.samples = n,
+		.sum_log2_q8 = (int64_t)lround((double)n * 256 * log2(latency_ms * 1000)),
+		.latency_ns = (uint64_t)((double)n * latency_ms * 1e6),
+		.answered = n,
+	};
+}
+
+static double octaves_of(double latency_ms)
+{
+	return log2(latency_ms * 1000);
+}
+
+START_TEST(first_answers_make_it_known)
+	{
+		struct gain g;
+		struct gain_input in = samples_of(1, 20);
+
+		gain__init(&g);
+		ck_assert(!gain__known(&g));
+		ck_assert_int_eq(gain__q8(&g), 0);
+		ck_assert(gain__update(&g, &in, 100 * MS));
+		ck_assert(gain__known(&g));
+		ck_assert_int_eq(gain__q8(&g), lround(256 * octaves_of(20)));
+		/* the plain mean of the first ones */
+		in = samples_of(1, 80);
+		ck_assert(gain__update(&g, &in, 101 * MS));
+		ck_assert_double_eq_tol(g.log2_us, octaves_of(40), 0.01);
+	}
+END_TEST
+
+/* A pod that becomes 4 times as slow: after one time constant of steady samples 1/e of the difference is left, at any rate of samples. */
+START_TEST(time_constant_is_ten_latencies)
+	{
+		static const uint64_t per_tick[] = { 1, 4, 50, 1000 };
+		struct gain g;
+		struct gain_input in = samples_of(per_tick[_i], 20);
+		uint64_t now = 0;
+		double tau_ns = 0;
+
+		gain__init(&g);
+		for (int i = 0; i < 100000; i++)
+			gain__update(&g, &in, now += 10 * MS);
+		ck_assert_double_eq_tol(g.log2_us, octaves_of(20), 0.01);
+		/* keep the unit of time at 20 ms: only the gain moves */
+		in.sum_log2_q8 = samples_of(per_tick[_i], 80).sum_log2_q8;
+		while (octaves_of(80) - g.log2_us > 2 * exp(-1)) {
+			gain__update(&g, &in, now += 1 * MS);
+			tau_ns += 1e6;
+		}
+		ck_assert_double_ge(tau_ns, GAIN_TAU_LATENCIES * 20e6 * 0.98);
+		ck_assert_double_le(tau_ns, GAIN_TAU_LATENCIES * 20e6 * 1.1);
+	}
+END_TEST
+
+START_TEST(converges_after_a_change)
+	{
+		struct gain g;
+		struct gain_input in = samples_of(3, 5);
+		uint64_t now = 0;
+
+		gain__init(&g);
+		for (int i = 0; i < 2000; i++)
+			gain__update(&g, &in, now += 10 * MS);
+		in = samples_of(3, 250);
+		for (int i = 0; i < 5000; i++)
+			gain__update(&g, &in, now += 10 * MS);
+		ck_assert_int_eq(gain__q8(&g), lround(256 * octaves_of(250)));
+	}
+END_TEST
+
+/* One answer in a long time is one answer. */
+START_TEST(one_sample_moves_a_tenth)
+	{
+		struct gain g;
+		struct gain_input in = samples_of(1, 10);
+		uint64_t now = 0;
+		double before;
+
+		gain__init(&g);
+		for (int i = 0; i < 1000; i++)
+			gain__update(&g, &in, now += 10 * MS);
+		before = g.log2_us;
+		in = samples_of(1, 10 * 1024);
+		gain__update(&g, &in, now + 3600 * 1000 * MS);
+		ck_assert_double_eq_tol(g.log2_us - before, GAIN_STEP_MAX * 10, 1e-3);
+	}
+END_TEST
+
+START_TEST(stale_and_failing_pods_keep_their_gain)
+	{
+		struct gain g, before;
+		struct gain_input in = samples_of(20, 50);
+
+		gain__init(&g);
+		ck_assert(gain__update(&g, &in, 10 * MS));
+		before = g;
+		in = (struct gain_input){ 0 };
+		ck_assert(!gain__update(&g, &in, 1000000 * MS));
+		/* fast failures: more refused than answered, and the few answers were fast */
+		in = samples_of(2, 0.01);
+		in.failed = 3;
+		ck_assert(!gain__update(&g, &in, 1000100 * MS));
+		ck_assert_mem_eq(&g, &before, sizeof(g));
+		/* half is no majority */
+		in.failed = 2;
+		ck_assert(gain__update(&g, &in, 1000200 * MS));
+	}
+END_TEST
+
+START_TEST(hostile_sums_do_no_harm)
+	{
+		struct gain g;
+		static const struct gain_input cases[] = {
+			{ 1, INT64_MAX, 1, 1, 0 },
+			{ 1, INT64_MIN, 1, 1, 0 },
+			{ UINT64_MAX, INT64_MIN, UINT64_MAX, UINT64_MAX, 0 },
+			{ UINT64_MAX, INT64_MAX, 0, UINT64_MAX, UINT64_MAX },
+			{ 1, 64 * 256, UINT64_MAX, 1, 0 },
+			{ 1, -64 * 256, 0, 1, 0 },
+			{ 5, 0, 0, 0, 0 },
+		};
+
+		gain__init(&g);
+		for (int round = 0; round < 3; round++) {
+			for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+				gain__update(&g, &cases[i], (uint64_t)(i * 7919 % 13) * MS); /* time jumps both ways */
+				ck_assert(isfinite(g.log2_us) && isfinite(g.latency_ns) && isfinite(g.samples));
+				ck_assert(fabs(g.log2_us) <= 64);
+			}
+		}
+		g.log2_us = 1e9;
+		ck_assert_int_eq(gain__q8(&g), INT16_MAX);
+		g.log2_us = -1e9;
+		ck_assert_int_eq(gain__q8(&g), INT16_MIN);
+	}
+END_TEST
+
+START_TEST(samples_of_no_time_count_no_more_than_the_mean)
+	{
+		struct gain g;
+		struct gain_input in = samples_of(100, 20);
+		double before;
+
+		gain__init(&g);
+		gain__update(&g, &in, 500 * MS);
+		before = g.log2_us;
+		in = samples_of(1, 20480);
+		gain__update(&g, &in, 500 * MS);
+		gain__update(&g, &in, 400 * MS);
+		ck_assert_double_le(g.log2_us - before, 10.0 * (1.0 / 101 + 1.0 / 102) + 1e-9);
+	}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("gain");
+	TCase *tcase = tcase_create("gain");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_test(tcase, first_answers_make_it_known);
+	tcase_add_loop_test(tcase, time_constant_is_ten_latencies, 0, 4);
+	tcase_add_test(tcase, converges_after_a_change);
+	tcase_add_test(tcase, one_sample_moves_a_tenth);
+	tcase_add_test(tcase, stale_and_failing_pods_keep_their_gain);
+	tcase_add_test(tcase, hostile_sums_do_no_harm);
+	tcase_add_test(tcase, samples_of_no_time_count_no_more_than_the_mean);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
