@@ -36,6 +36,8 @@ int main(void)
 	srunner_add_suite(runner, table_suite());
 	srunner_add_suite(runner, sweep_suite());
 	srunner_add_suite(runner, policy_suite());
+	srunner_add_suite(runner, keys_suite());
+	srunner_add_suite(runner, races_suite());
 	srunner_add_suite(runner, diff_suite());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -7,6 +7,8 @@
 
 Suite *fixtures_suite(void);
 Suite *diff_suite(void);
+Suite *keys_suite(void);
+Suite *races_suite(void);
 Suite *policy_suite(void);
 Suite *table_suite(void);
 Suite *sweep_suite(void);

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* See kit.h. */
+#include <stdlib.h>
+
+#include <bpf/bpf.h>
+
 #include "tests/bpf/kit.h"
 
 struct wire_addr kit__client(uint32_t n)
@@ -110,6 +114,48 @@ void kit__forget_flows(struct rig *r)
 {
 	memset(r->flows, 0, r->meta.nr_buckets * sizeof(*r->flows));
 	memset(r->loads, 0, r->meta.max_pods * sizeof(*r->loads));
+}
+
+static void kit__build(struct kit_frame *f, const struct pkt_spec *spec)
+{
+	struct pkt p;
+
+	pkt__build(spec, &p);
+	if (p.bytes > sizeof(f->data))
+		abort();
+	memcpy(f->data, p.data, p.bytes);
+	f->bytes = p.bytes;
+}
+
+void kit__frame_to_vip(struct kit_frame *f, uint32_t n, uint8_t tcp_flags, uint32_t payload_bytes)
+{
+	struct pkt_spec spec = { .src = kit__client(n), .dst = addr4(198, 51, 100, 1), .sport = kit__client_port(n), .dport = 80, .proto = WIRE_TCP,
+				 .tcp_flags = tcp_flags, .payload_bytes = payload_bytes };
+
+	kit__build(f, &spec);
+}
+
+void kit__frame_from_pod(struct kit_frame *f, uint32_t n, uint8_t pod, uint8_t tcp_flags, uint32_t payload_bytes)
+{
+	struct pkt_spec spec = { .src = addr4(10, 2, 0, (uint8_t)(1 + pod)), .dst = kit__client(n), .sport = KIT_POD_PORT, .dport = kit__client_port(n),
+				 .proto = WIRE_TCP, .tcp_flags = tcp_flags, .payload_bytes = payload_bytes };
+
+	kit__build(f, &spec);
+}
+
+void kit__set_source(struct kit_frame *f, uint32_t saddr, uint16_t sport)
+{
+	wire__put32(f->data + WIRE_ETH_BYTES + 12, saddr);
+	wire__put16(f->data + WIRE_ETH_BYTES + WIRE_IP4_BYTES, sport);
+}
+
+uint32_t kit__fire(const struct rig *r, enum model_prog prog, const struct kit_frame *f)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = f->data, .data_size_in = f->bytes);
+
+	if (bpf_prog_test_run_opts(r->prog_fd[prog], &opts))
+		abort(); /* also runs in threads, where Check cannot fail */
+	return opts.retval;
 }
 
 double kit__chi_square(const uint32_t *counts, const double *expected, int nr)

@@ -23,6 +23,16 @@ void kit__clocks(struct rig *r, uint8_t *ret_fine, uint8_t *ret_coarse);
 /* Writes client n's entry into a slot by hand and counts it; age = units back from `now`. */
 void kit__place(struct rig *r, uint32_t slot, uint32_t n, uint16_t frontend, uint16_t pod, uint64_t flags, uint8_t now, uint8_t age);
 void kit__forget_flows(struct rig *r); /* table and loads */
+/* A TCP frame to be fired many times with other ends; checksums are not kept up. Safe in threads. */
+struct kit_frame {
+	uint8_t data[128];
+	uint32_t bytes;
+};
+void kit__frame_to_vip(struct kit_frame *f, uint32_t n, uint8_t tcp_flags, uint32_t payload_bytes);
+void kit__frame_from_pod(struct kit_frame *f, uint32_t n, uint8_t pod, uint8_t tcp_flags, uint32_t payload_bytes);
+void kit__set_source(struct kit_frame *f, uint32_t saddr, uint16_t sport); /* host order */
+/* Runs it without looking at what comes out; returns the program's return value. */
+uint32_t kit__fire(const struct rig *r, enum model_prog prog, const struct kit_frame *f);
 /* Pearson's statistic of counts against expected shares. */
 double kit__chi_square(const uint32_t *counts, const double *expected, int nr);
 

@@ -74,8 +74,6 @@ static void rig__make_meta(struct rig *r, uint32_t nr_buckets, uint64_t seed_bas
 	m->nr_rev6_buckets = 256;
 	m->member_lines = MODEL_MAX_SERVICES * RIG_MEMBER_LINES_EACH;
 	m->pick_lines = MODEL_MAX_SERVICES * RIG_PICK_LINES_EACH;
-	m->fine_shift = 9;
-	m->coarse_shift = 14;
 	m->seed[0] = rng__next(&rng);
 	m->seed[1] = rng__next(&rng) | 1;
 	m->seed[2] = rng__next(&rng) | 1;
@@ -201,12 +199,19 @@ static int rig__find(struct rig *r)
 
 int rig__open(struct rig *r, uint32_t nr_buckets, uint64_t seed_base)
 {
+	return rig__open_clocked(r, nr_buckets, seed_base, 9, 14);
+}
+
+int rig__open_clocked(struct rig *r, uint32_t nr_buckets, uint64_t seed_base, uint32_t fine_shift, uint32_t coarse_shift)
+{
 	const char *path = getenv("PINTLE_BPF_OBJ");
 	struct bpf_map *map;
 	int err;
 
 	memset(r, 0, sizeof(*r));
 	rig__make_meta(r, nr_buckets, seed_base);
+	r->meta.fine_shift = fine_shift;
+	r->meta.coarse_shift = coarse_shift;
 	if (!path)
 		path = ".output/pintle.bpf.o";
 	r->obj = bpf_object__open_file(path, NULL);
