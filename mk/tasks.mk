@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Everything that is neither build nor test: demo, benches, lint, generated pages, installation.
 
-.PHONY: demo testbed-up testbed-down testbed-shell bench lint docs format install clean help
+.PHONY: demo demo-picture testbed-up testbed-down testbed-shell bench lint docs format install clean help
 demo: ## install, build, and compare the policies under load (root, Debian 12); cleans up
 	$(Q)scripts/install-deps.sh build demo
 	$(Q)$(MAKE) all benches
 	$(Q)bench/demo/run.sh
+demo-picture: all benches ## the same, and keep its picture as docs/demo.svg
+	$(Q)bench/demo/run.sh --picture docs/demo.svg
 
 testbed-up: ## the demo's network namespaces, left standing (root)
 	$(Q)scripts/install-deps.sh build demo

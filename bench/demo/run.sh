@@ -1,0 +1,189 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The demo: three pods of different speed behind one VIP, in network namespaces. The policies rr, leastconn and score meet the same
+# arrivals and the same drawn service times; beside them stands shortest-expected-delay with known rates, replayed on both.
+#
+# Usage: run.sh [--picture FILE.svg] [--seconds S] [--load PERCENT] [--seed N]
+# Results: .output/demo/demo.svg, demo.json. Exit 1: a step failed, or a run was too far from its replay to be believed.
+# shellcheck disable=SC2154 # PT_* come from testbed.sh env
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+
+OUT=$BUILD/demo
+PICTURE='' RUN_SECONDS=15 PERCENT=60
+
+parse_options()
+{
+	while [ $# -gt 0 ]; do
+		[ $# -ge 2 ] || die "unknown option or no value: $1"
+		case $1 in
+		--picture) PICTURE=$2 ;;
+		--seconds) RUN_SECONDS=$2 ;;
+		--load) PERCENT=$2 ;;
+		--seed) SEED=$2 ;;
+		*) die "unknown option $1" ;;
+		esac
+		shift 2
+	done
+	[[ $RUN_SECONDS =~ ^[1-9][0-9]{0,2}$ && $PERCENT =~ ^[1-9][0-9]?$ && $SEED =~ ^[0-9]{1,9}$ ]] ||
+		die "--seconds 1..999, --load 1..99, --seed 0..999999999"
+}
+
+make_arrivals()
+{
+	# one request at a time: capacity is the sum of 1 / mean service time
+	RATE=$(printf '%s\n' "${BASE_MS[@]}" | awk -v percent="$PERCENT" '{ capacity += 1000 / ($1 + 28) }
+		END { printf "%.2f", capacity * percent / 100 }')
+	"$LOAD" arrivals --rate "$RATE" --seconds "$RUN_SECONDS" --seed "$SEED" >"$TMP/poisson"
+	"$LOAD" arrivals --bursts 3 --burst-size 30 --gap-s 5 --first-id 1000000 >"$TMP/bursts"
+	"$LOAD" arrivals --bursts 1 --burst-size 30 --gap-s 5 --first-id 2000000 >"$TMP/cold"
+}
+
+show()
+{
+	printf '$ %s\n' "$*"
+	"$@" | sed 's/^/  /'
+}
+
+show_set_up()
+{
+	say "client -> node -> 3 pods (service times ${BASE_MS[*]} ms, + 3 ms + U(0,50) ms each, one request at a time)"
+	echo "The VIP is nobody's address. The client reaches it because it is routed to the node (ARP or BGP in a real network):"
+	show ip -n "$PT_CLIENT" route get "$PT_VIP4"
+	echo "The node routes to each pod:"
+	show ip -n "$PT_NODE" route show
+	cat "$TMP/attach.out"
+}
+
+run_policies()
+{
+	local policy
+	for policy in rr leastconn score; do
+		set_policy $policy
+		say "$policy: $RUN_SECONDS s of Poisson arrivals, $RATE/s ($PERCENT % of what the pods can serve)"
+		real $policy "$TMP/poisson"
+		jq -r '"\(.ok) of \(.requests) answered, mean \(.mean_ms) ms, p99 \(.p99_ms) ms"' "$TMP/$policy.json"
+	done
+}
+
+run_replays()
+{
+	local first
+	# rr goes on where it was: its first choice is in the records
+	first=$(head -n 1 "$TMP/rr.records" | jq '.pod - 1')
+	replay rr.model "$TMP/poisson" rr --first-pod "$first"
+	replay leastconn.model "$TMP/poisson" leastconn --ties 101
+	replay score.model "$TMP/poisson" score --ties 101
+	replay sed "$TMP/poisson" sed --records "$TMP/sed.records"
+	replay sed.bursts "$TMP/bursts" sed
+	replay sed.cold "$TMP/cold" sed
+	check_valid rr rr.model
+	jq -s -e --argjson most $VALID_PERCENT '.[0].p99_ms as $real | .[1] |
+		$real >= .p99_low_ms * (1 - $most / 100) and $real <= .p99_high_ms * (1 + $most / 100)' \
+		"$TMP/leastconn.json" "$TMP/leastconn.model.json" >/dev/null ||
+		WARNINGS+=("INVALID leastconn: p99 outside of what 101 replays of it give")
+}
+
+row() # label, file
+{
+	jq -r --arg title "$1" '[$title, .mean_ms, .p50_ms, .p95_ms, .p99_ms, (.requests_by_pod as $by
+		| ["1", "2", "3" | $by[.] // 0] | join("/"))] | @tsv' \
+		"$TMP/$2.json" | awk -F '\t' '{ printf "  %-44s %8.1f %8.1f %8.1f %8.1f   %s\n", $1, $2, $3, $4, $5, $6 }'
+}
+
+heading()
+{
+	printf '\n%s\n  %-44s %8s %8s %8s %8s   %s\n' "$1" "ms" mean p50 p95 p99 "requests per pod"
+}
+
+print_table()
+{
+	local policy
+	heading "Poisson, $RATE/s, $RUN_SECONDS s: the same arrivals and drawn service times in every row"
+	for policy in rr leastconn score; do
+		row "$policy" $policy
+		row "  replay of the same choices" $policy.same
+		row "  replay of the policy$([ $policy = rr ] || echo ', median of 101 ties')" $policy.model
+	done
+	row "shortest expected delay, rates known (replay)" sed
+	heading "Bursts of 30 at once, 3 times, 5 s apart; gains kept from the run above"
+	row score bursts
+	row "  replay of the same choices" bursts.same
+	row "shortest expected delay, rates known (replay)" sed.bursts
+	heading "One burst of 30 right after attaching: nothing is known about the pods"
+	row score cold
+	row "shortest expected delay, rates known (replay)" sed.cold
+	echo
+	jq -r -s '"p99 of score against known rates: \(.[0].p99_ms / .[1].p99_ms * 100 | round / 100) Poisson, \(.[2].p99_ms / .[3].p99_ms
+		* 100 | round / 100) bursts; rr against score: \(.[4].p99_ms / .[0].p99_ms * 10 | round / 10) Poisson"' \
+		"$TMP"/{score,sed,bursts,sed.bursts,rr}.json
+}
+
+show_inside()
+{
+	say "inside"
+	show pintle status
+	show pintle pod list
+	printf '$ bpftool map dump pinned %s/pt_loads\n' "$PT_PIN_DIR"
+	bpftool map dump pinned "$PT_PIN_DIR/pt_loads" | awk 'NR <= 24 { print "  " $0 } END { if (NR > 24) print "  ... " NR " lines" }'
+}
+
+write_results()
+{
+	local name
+	mkdir -p "$OUT"
+	for name in rr leastconn score bursts cold {rr,leastconn,score,bursts,cold}.same {rr,leastconn,score}.model sed sed.bursts sed.cold; do
+		jq --arg name "$name" '{($name): .}' "$TMP/$name.json"
+	done | jq -s --arg rate "$RATE" --argjson seconds "$RUN_SECONDS" --argjson seed "$SEED" \
+		--argjson warnings "$(printf '%s\n' "${WARNINGS[@]}" | jq -R . | jq -s 'map(select(. != ""))')" \
+		'{rate: ($rate | tonumber), seconds: $seconds, seed: $seed, invalid: $warnings, runs: add}' >"$OUT/demo.json"
+}
+
+p99() # file
+{
+	jq -r '.p99_ms | round' "$TMP/$1.json"
+}
+
+plot()
+{
+	local name
+	for name in rr leastconn score sed; do
+		jq '.latency_ms' "$TMP/$name.records" | sort -g |
+			awk '{ v[NR] = $1 } END { for (i = 1; i <= NR; i++) print v[i], i / NR }' >"$TMP/$name.cdf"
+	done
+	jq -r -s '. as $runs | ["p50", "p95", "p99"][] as $p | [$p, ($runs[] | .[$p + "_ms"])] | @tsv' \
+		"$TMP"/{sed.bursts,bursts,cold}.json >"$TMP/bars"
+	gnuplot -e "dir = '$TMP'" -e "out = '$OUT/demo.svg'" -e "rate = '$RATE'" -e "p99_rr = $(p99 rr)" \
+		-e "p99_leastconn = $(p99 leastconn)" -e "p99_score = $(p99 score)" -e "p99_sed = $(p99 sed)" "$ROOT/bench/demo/demo.gp"
+	[ -s "$OUT/demo.svg" ] || die "gnuplot wrote no picture"
+	[ -z "$PICTURE" ] || cp "$OUT/demo.svg" "$PICTURE"
+}
+
+main()
+{
+	parse_options "$@"
+	command -v gnuplot >/dev/null || die "gnuplot is missing: run scripts/install-deps.sh demo"
+	demo_init
+	make_arrivals
+	demo_up
+	attach score
+	show_set_up
+	say "score, one burst of 30 with nothing learned yet"
+	real cold "$TMP/cold"
+	detach
+	attach rr
+	run_policies
+	say "score: bursts of 30, gains kept"
+	real bursts "$TMP/bursts"
+	show_inside
+	run_replays
+	print_table
+	write_results
+	plot
+	printf '\n%s\n' "${WARNINGS[@]:-valid: every real run is within $VALID_PERCENT % of the replay of its choices}"
+	echo "$OUT/demo.svg, $OUT/demo.json; $SECONDS s"
+	[ ${#WARNINGS[@]} -eq 0 ]
+}
+
+main "$@"
