@@ -2,6 +2,7 @@
 #include "agent/view.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,6 +167,11 @@ const struct pintle_member *view__membership(const struct view *view, uint16_t p
 		return NULL;
 	m = choose__member(view->src.maps, pool, view->pods[pod].first_member);
 	return m->pod == pod ? m : NULL; /* another: a configuration came meanwhile */
+}
+
+uint64_t view__gain_ns(int16_t gain_q8)
+{
+	return (uint64_t)(exp2(gain_q8 / 256.0) * 1000);
 }
 
 bool view__quantile_ns(const uint32_t hist[PINTLE_HIST_BUCKETS], double q, uint64_t *ret_ns)

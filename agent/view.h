@@ -73,6 +73,8 @@ int view__flows_explain(const struct view *view, const char *client, const char 
 			struct pintle_err *err);
 void view__stats(const uint64_t *verdicts, bool with_zero, struct out *out); /* verdicts[PINTLE_V_MAX] */
 
+/* A gain is log2, Q8.8, of the latency in microseconds of a request that a pod serves alone. */
+uint64_t view__gain_ns(int16_t gain_q8);
 /* Quantile q of a log2 histogram in ns, by linear interpolation in its bucket; false when it is empty. */
 bool view__quantile_ns(const uint32_t hist[PINTLE_HIST_BUCKETS], double q, uint64_t *ret_ns);
 

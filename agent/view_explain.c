@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +62,7 @@ static void put_members(const struct view *view, const struct pintle_pool *pool,
 		put_pod(view, m->pod, "pod", out);
 		out__i64(out, "load", NULL, m->load);
 		out__u64(out, "concurrency", NULL, m->concurrency);
-		out__double(out, "gain", NULL, exp2(m->gain_q8 / 256.0), 3);
+		out__ns(out, "gain_ns", "gain", view__gain_ns(m->gain_q8));
 		if (pool->policy == PINTLE_POLICY_SCORE)
 			out__double(out, "score", NULL, m->score_q8 / 256.0, 2);
 		else

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* `pod list`. */
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 
 #include "agent/choose.h"
@@ -135,9 +134,9 @@ static void put_pod(const struct view *view, uint16_t id, struct out *out)
 	out__i64(out, "open_flows", "open", __atomic_load_n(&load->open, __ATOMIC_RELAXED));
 	m = view__membership(view, id);
 	if (m)
-		out__double(out, "gain", NULL, exp2(m->gain_q8 / 256.0), 3);
+		out__ns(out, "gain_ns", "gain", view__gain_ns(m->gain_q8));
 	else
-		out__null(out, "gain", NULL);
+		out__null(out, "gain_ns", "gain");
 	put_counters(view, id, out);
 	put_delivery(view, id, out);
 	out__end(out);
