@@ -149,16 +149,14 @@ static void path_pod__resolve(struct paths *paths, struct path_pod *pod, uint64_
 		path_pod__lose(paths, pod, path.is_local ? WHY_HOST_NETWORK : WHY_REMOTE);
 		return;
 	}
-	pod->oif = path.oif;
-	pod->has_macs = path.has_macs;
-	if (!path.has_macs) { /* the neighbour is being asked; the device stays */
-		tables__set_path(paths->tables, pod->pod, pod->dev == PATHS_NONE ? 0 : paths->devices[pod->dev].ifindex,
-				 pod->dev == PATHS_NONE ? 0 : pod->dev, NULL, NULL);
-		if (pod->wants)
-			pod->why = WHY_NO_MAC;
+	if (!path.has_macs) { /* the neighbour, or the bridge, is being asked */
+		path_pod__lose(paths, pod, pod->wants ? WHY_NO_MAC : pod->why);
+		pod->oif = path.oif;
 		path_pod__retry_later(pod, now_ns);
 		return;
 	}
+	pod->oif = path.oif;
+	pod->has_macs = true;
 	pod->backoff_ns = 0;
 	memcpy(pod->dmac, path.dmac, sizeof(pod->dmac));
 	memcpy(pod->smac, path.smac, sizeof(pod->smac));
