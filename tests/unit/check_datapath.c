@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the datapath decides without a device: sizes, versions, capabilities, names; and, as root, pins and programs in namespaces of its own. */
+#include <check.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <linux/capability.h>
+
+#include "agent/clock.h"
+#include "agent/datapath_kernel.h"
+#include "agent/datapath_priv.h"
+#include "pintle/verdict.h"
+
+static struct pintle_meta good_meta(void)
+{
+	const struct table_sizes_in in = { .max_flows = 1000, .max_frontends = 10, .max_pods = 100, .hz = 250 };
+	struct pintle_meta meta = { .abi_version = PINTLE_ABI_VERSION, .seed = { 0, 1, 1, 0 } };
+
+	ck_assert_int_eq(tables__sizes(&in, &meta, NULL), 0);
+	return meta;
+}
+
+START_TEST(test_releases)
+	{
+		static const struct {
+			const char *release;
+			bool is_good;
+		} cases[] = {
+			{ "6.18.44", true },	    { "5.18.0-rc1", true }, { "5.19", true },
+			{ "6.1.0-18-amd64", true }, { "10.0", true },	    { "5.17.15", false },
+			{ "4.19.0", false },	    { "banana", false },    { "", false },
+		};
+		struct pintle_err err;
+
+		for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+			ck_assert_int_eq(dp_kernel__check_release(cases[i].release, &err), cases[i].is_good ? 0 : -EOPNOTSUPP);
+		dp_kernel__check_release("5.17.15", &err);
+		ck_assert_ptr_nonnull(strstr(err.msg, "5.17.15"));
+		ck_assert_ptr_nonnull(strstr(err.msg, "5.18"));
+	}
+END_TEST
+
+START_TEST(test_capabilities)
+	{
+		const uint64_t bpf = 1ull << CAP_BPF, net = 1ull << CAP_NET_ADMIN, perf = 1ull << CAP_PERFMON,
+			       admin = 1ull << CAP_SYS_ADMIN;
+		const struct {
+			uint64_t effective;
+			const char *missing;
+		} cases[] = {
+			{ bpf | net | perf, "" },
+			{ admin | net, "" },
+			{ admin, "CAP_NET_ADMIN" },
+			{ bpf | net, "CAP_PERFMON" },
+			{ 0, "CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON" },
+			{ ~0ull, "" },
+		};
+		char missing[64];
+
+		for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+			dp_kernel__missing_caps(cases[i].effective, missing, sizeof(missing));
+			ck_assert_str_eq(missing, cases[i].missing);
+		}
+	}
+END_TEST
+
+static unsigned long long read_jiffies(void)
+{
+	unsigned long long jiffies = 0;
+	char line[256];
+	FILE *f = fopen("/proc/timer_list", "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "jiffies: %llu", &jiffies) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return jiffies;
+}
+
+/* Against the kernel's own count over half a second. */
+START_TEST(test_hz)
+	{
+		const struct timespec pause = { .tv_nsec = 500000000 };
+		uint64_t begin_ns, end_ns;
+		unsigned long long begin, end;
+		uint32_t hz = dp_kernel__hz();
+		double measured;
+
+		ck_assert_uint_ge(hz, 24);
+		ck_assert_uint_le(hz, 10000);
+		begin = read_jiffies();
+		begin_ns = clock__monotonic_ns();
+		if (!begin)
+			return; /* not readable without root */
+		nanosleep(&pause, NULL);
+		end = read_jiffies();
+		end_ns = clock__monotonic_ns();
+		measured = (double)(end - begin) * 1e9 / (double)(end_ns - begin_ns);
+		ck_assert_double_ge(measured, 0.93 * hz);
+		ck_assert_double_le(measured, 1.07 * hz);
+	}
+END_TEST
+
+START_TEST(test_meta)
+	{
+		struct pintle_meta meta = good_meta();
+		struct pintle_err err;
+
+		ck_assert_int_eq(dp_meta__check("dir", &meta, &err), 0);
+#define BROKEN(field, value)                                                                         \
+	do {                                                                                         \
+		meta = good_meta();                                                                  \
+		meta.field = (value);                                                                \
+		ck_assert_int_eq(dp_meta__check("dir", &meta, &err), -EPROTO);                       \
+		ck_assert_msg(!!strstr(err.msg, #field) || !!strstr(err.msg, "ABI"), "%s", err.msg); \
+	} while (0)
+		BROKEN(abi_version, PINTLE_ABI_VERSION + 1);
+		BROKEN(nr_buckets, 0);
+		BROKEN(nr_buckets, 3);
+		BROKEN(nr_buckets, 1u << 28);
+		BROKEN(max_frontends, PINTLE_MAX_FRONTENDS + 1);
+		BROKEN(max_pods, 0);
+		BROKEN(max_pods, PINTLE_MAX_PODS + 1);
+		BROKEN(nr_vip4_buckets, 6);
+		BROKEN(nr_vip6_buckets, 0);
+		BROKEN(nr_rev4_buckets, ~0u);
+		BROKEN(nr_rev6_buckets, 7);
+		BROKEN(member_lines, ~0u);
+		BROKEN(pick_lines, 0);
+		BROKEN(fine_shift, 32);
+		BROKEN(coarse_shift, 99);
+		BROKEN(seed[1], 2);
+		BROKEN(seed[2], 0);
+#undef BROKEN
+	}
+END_TEST
+
+START_TEST(test_entries)
+	{
+		struct pintle_meta meta = good_meta();
+
+		ck_assert_uint_eq(dp_map__entries(DP_MAP_STAMPS, &meta), 4 * dp_map__entries(DP_MAP_FLOWS, &meta));
+		ck_assert_uint_eq(dp_map__entries(DP_MAP_MEMBERS, &meta), 2 * meta.member_lines);
+		ck_assert_uint_eq(dp_map__entries(DP_MAP_META, &meta), 1);
+		ck_assert_uint_ge(dp_map__entries(DP_MAP_VERDICTS, &meta), PINTLE_V_MAX);
+		for (int m = 0; m < DP_NR_MAPS; m++) {
+			ck_assert_uint_gt(dp_map__entries((enum dp_map)m, &meta), 0);
+			ck_assert_uint_lt(strlen(dp_map_defs[m].name), BPF_OBJ_NAME_LEN);
+			ck_assert_uint_eq(dp_map_defs[m].value_bytes % 8 && dp_map_defs[m].is_mmapable, 0);
+		}
+	}
+END_TEST
+
+START_TEST(test_names)
+	{
+		static const char *const bad[] = { "",
+						   "link",
+						   "link_xdp",
+						   "link_xdp_",
+						   "link_xdp_0",
+						   "link_xdp_4x",
+						   "link_xdp_-4",
+						   "link_xdp_04",
+						   "link_foo_4",
+						   "filter_xdp",
+						   "prog_xdp",
+						   "link_xdp_4294967296",
+						   "Link_xdp_4",
+						   "linkk_xdp_4",
+						   "link_xdp_ 4",
+						   "link__4",
+						   "link_rev_1_2",
+						   "link_xdp_99999999999999999999999" };
+		struct dp_attachment att, again;
+
+		for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+			ck_assert_msg(!dp_attachment__parse(bad[i], &att), "%s", bad[i]);
+		for (int kind = 0; kind < DP_NR_KINDS; kind++) {
+			for (int is_filter = 0; is_filter < 2; is_filter++) {
+				dp_attachment__init(&att, (enum dp_kind)kind, 4294967295u, is_filter);
+				ck_assert(dp_attachment__parse(att.pin, &again));
+				ck_assert_int_eq((int)again.kind, kind);
+				ck_assert_uint_eq(again.ifindex, 4294967295u);
+				ck_assert_int_eq(again.is_filter, is_filter);
+			}
+		}
+	}
+END_TEST
+
+/* A bpffs that only this process sees, and no network but its own. */
+static bool private_world(char dir[64])
+{
+	if (geteuid())
+		return false; /* `make check` as root runs these */
+	ck_assert_int_eq(unshare(CLONE_NEWNS | CLONE_NEWNET), 0);
+	ck_assert_int_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	ck_assert_int_eq(mount("bpf", "/tmp", "bpf", 0, NULL), 0);
+	snprintf(dir, 64, "/tmp/pintle");
+	return true;
+}
+
+static int some_map(void)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "pt_test", 4, 8, 1, NULL);
+
+	ck_assert_int_ge(fd, 0);
+	return fd;
+}
+
+START_TEST(test_pins)
+	{
+		struct pintle_err err = { 0 };
+		int dir_fd, map, other, fd;
+		char dir[64];
+
+		if (!private_world(dir))
+			return;
+		ck_assert_int_eq(pins__open_dir(dir, false, &err), -ENOENT);
+		ck_assert_int_eq(pins__open_dir("/proc", false, &err), -ENODEV);
+		ck_assert_int_eq(pins__open_dir("/proc/pintle", true, &err), -ENODEV);
+		ck_assert_ptr_nonnull(strstr(err.msg, "mount -t bpf bpf /proc"));
+		dir_fd = pins__open_dir(dir, true, &err);
+		ck_assert_int_ge(dir_fd, 0);
+		map = some_map();
+		other = some_map();
+		ck_assert_int_eq(pins__get(dir, "m", PIN_MAP, true, &err), -ENOENT);
+		ck_assert_int_eq(pins__put(dir, "m", map, &err), 0);
+		ck_assert_int_eq(pins__put(dir, "m", other, &err), 0); /* in place of the first */
+		fd = pins__get(dir, "m", PIN_MAP, true, &err);
+		ck_assert_int_ge(fd, 0);
+		close(fd);
+		ck_assert_int_eq(pins__get(dir, "m", PIN_PROG, true, &err), -EPROTO);
+		ck_assert_int_eq(pins__get(dir, "m", PIN_LINK, true, &err), -EPROTO);
+		ck_assert_int_eq(pins__note(dir, "n", &err), 0);
+		ck_assert_int_eq(pins__note(dir, "n", &err), 0);
+		ck_assert(pins__has(dir, "n"));
+		ck_assert_int_eq(pins__remove(dir, "n", &err), 0);
+		ck_assert_int_eq(pins__remove(dir, "n", &err), 0);
+		ck_assert_int_eq(pins__remove(dir, "m", &err), 0);
+		ck_assert(!pins__has(dir, "m"));
+	}
+END_TEST
+
+START_TEST(test_lock)
+	{
+		struct pintle_err err = { 0 };
+		char dir[64], who[96];
+		int first, second;
+
+		if (!private_world(dir))
+			return;
+		first = pins__open_dir(dir, true, &err);
+		second = pins__open_dir(dir, true, &err);
+		ck_assert(!pins__is_locked(second, who, sizeof(who)));
+		ck_assert_int_eq(pins__lock(first, dir, 0, &err), 0);
+		ck_assert(pins__is_locked(second, who, sizeof(who)));
+		ck_assert_int_eq(pins__lock(second, dir, 100, &err), -EBUSY);
+		ck_assert_ptr_nonnull(strstr(err.msg, "process"));
+		pins__unlock(first);
+		ck_assert_int_eq(pins__lock(second, dir, 0, &err), 0);
+		pins__unlock(second);
+		/* removed, and made again, by another process while it was open here */
+		ck_assert_int_eq(rmdir(dir), 0);
+		ck_assert_int_eq(pins__lock(second, dir, 0, &err), -ESTALE);
+		ck_assert_int_eq(mkdir(dir, 0700), 0);
+		ck_assert_int_eq(pins__lock(second, dir, 0, &err), -ESTALE);
+	}
+END_TEST
+
+static struct datapath *load(const char *dir)
+{
+	const struct table_sizes_in sizes = { .max_flows = 1024, .max_frontends = 16, .max_pods = 64 };
+	struct pintle_err err = { 0 };
+	struct datapath *dp = NULL;
+
+	ck_assert_msg(!datapath__load(dir, &sizes, &dp, &err), "%s", err.msg);
+	return dp;
+}
+
+START_TEST(test_grace)
+	{
+		struct datapath *dp;
+		char dir[64];
+
+		if (!private_world(dir))
+			return;
+		dp = load(dir);
+		ck_assert_int_eq(datapath__grace(dp), 0);
+		dp->is_grace_map = true; /* as if membarrier had been refused */
+		ck_assert_int_eq(datapath__grace(dp), 0);
+		ck_assert_int_ge(dp->grace_fd, 0);
+		ck_assert_int_eq(datapath__grace(dp), 0);
+		datapath__close(dp);
+	}
+END_TEST
+
+START_TEST(test_sweep)
+	{
+		struct pintle_sweep sweep = { .first_bucket = 0 };
+		struct datapath *dp;
+		struct pintle_ctl *ctl;
+		struct pintle_err err = { 0 };
+		char dir[64];
+
+		if (!private_world(dir))
+			return;
+		dp = load(dir);
+		ctl = datapath__maps(dp)->ctl;
+		ctl->age_half_open = ctl->age_closed = ctl->age_udp = ctl->age_tcp = ctl->age_awaiting = 255;
+		datapath__maps(dp)->flows[1].slot[2].state = PINTLE_FS_VALID | PINTLE_FS_EST;
+		datapath__maps(dp)->flows[2].slot[0].state = PINTLE_FS_VALID | PINTLE_FS_EST | PINTLE_FS_RST;
+		sweep.nr_buckets = datapath__maps(dp)->meta->nr_buckets;
+		ck_assert_msg(!datapath__sweep(dp, &sweep, &err), "%s", err.msg);
+		ck_assert_uint_eq(sweep.valid, 2);
+		ck_assert_uint_eq(sweep.closed, 1);
+		datapath__close(dp);
+	}
+END_TEST
+
+/* Written through memory, read through the kernel, and the other way round. */
+START_TEST(test_memory)
+	{
+		struct pintle_load value = { .awaiting = 3, .open = 5 }, back = { 0 };
+		const struct table_maps *maps;
+		struct datapath *dp, *reader = NULL;
+		struct datapath_map_info info;
+		struct pintle_err err = { 0 };
+		uint32_t key = 63, nr = 0;
+		char dir[64];
+
+		if (!private_world(dir))
+			return;
+		dp = load(dir);
+		maps = datapath__maps(dp);
+		maps->loads[63] = value;
+		ck_assert_int_eq(bpf_map_lookup_elem(datapath__map_fd(dp, "pt_loads"), &key, &back), 0);
+		ck_assert_mem_eq(&back, &value, sizeof(value));
+		ck_assert_int_eq(datapath__map_fd(dp, "pt_nothing"), -ENOENT);
+		ck_assert_uint_eq(maps->meta->seed[1] & maps->meta->seed[2] & 1, 1);
+		ck_assert_uint_eq(maps->meta->hz, datapath__hz());
+		ck_assert_int_eq(datapath__open(dir, false, &reader, &err), 0);
+		ck_assert_int_eq(datapath__maps(reader)->loads[63].open, 5);
+		while (!datapath__map_info(dp, nr, &info, &err)) {
+			ck_assert_msg(info.memory_bytes > 0, "%s", info.name);
+			nr++;
+		}
+		ck_assert_uint_eq(nr, DP_NR_MAPS);
+		datapath__close(reader);
+		datapath__close(dp);
+	}
+END_TEST
+
+/* What is opened for reading cannot be written: the process would be killed by SIGSEGV. */
+START_TEST(test_read_only)
+	{
+		struct datapath *dp, *reader = NULL;
+		struct pintle_err err = { 0 };
+		char dir[64];
+		int status;
+		pid_t child;
+
+		if (!private_world(dir))
+			return;
+		dp = load(dir);
+		ck_assert_int_eq(datapath__open(dir, false, &reader, &err), 0);
+		child = fork();
+		if (!child) {
+			signal(SIGSEGV, SIG_DFL);
+			datapath__maps(reader)->loads[0].open = 1;
+			_exit(0);
+		}
+		ck_assert_int_eq(waitpid(child, &status, 0), child);
+		ck_assert(!WIFEXITED(status) || WEXITSTATUS(status)); /* the sanitizer turns the signal into an exit code */
+		ck_assert_int_eq(datapath__maps(dp)->loads[0].open, 0);
+		datapath__close(reader);
+		datapath__close(dp);
+	}
+END_TEST
+
+START_TEST(test_writer)
+	{
+		struct datapath *dp, *other = NULL;
+		struct pintle_err err = { 0 };
+		char dir[64], who[96];
+
+		if (!private_world(dir))
+			return;
+		dp = load(dir);
+		ck_assert_int_eq(datapath__open(dir, true, &other, &err), 0);
+		ck_assert(!datapath__has_writer(other, who, sizeof(who)));
+		ck_assert_int_eq(datapath__lock_writer(dp, &err), 0);
+		ck_assert_int_eq(datapath__lock_writer(dp, &err), 0); /* holds it already */
+		ck_assert(datapath__has_writer(other, who, sizeof(who)));
+		ck_assert_int_eq(datapath__lock_writer(other, &err), -EBUSY);
+		ck_assert(!datapath__is_removed(other));
+		ck_assert_int_eq(datapath__remove(dir, &err), 0);
+		ck_assert(datapath__is_removed(dp));
+		ck_assert(datapath__is_removed(other));
+		datapath__close(dp);
+		dp = load(dir); /* made again: what is open is still the old one */
+		ck_assert(datapath__is_removed(other));
+		ck_assert(!datapath__is_removed(dp));
+		ck_assert_int_eq(datapath__lock_writer(dp, &err), 0);
+		datapath__close(dp);
+		datapath__close(other);
+	}
+END_TEST
+
+START_TEST(test_counters)
+	{
+		struct pintle_traffic traffic, cpus[1024] = { 0 };
+		uint64_t counts[PINTLE_V_MAX];
+		struct pintle_pod_stats stats;
+		struct pintle_err err = { 0 };
+		struct datapath *dp;
+		uint32_t key = 7;
+		char dir[64];
+
+		if (!private_world(dir))
+			return;
+		dp = load(dir);
+		for (int cpu = 0; cpu < 1024; cpu++)
+			cpus[cpu] = (struct pintle_traffic){ .packets = 1, .bytes = 100 };
+		ck_assert_int_eq(bpf_map_update_elem(datapath__map_fd(dp, "pt_traffic"), &key, cpus, BPF_ANY), 0);
+		ck_assert_int_eq(datapath__traffic(dp, 7, &traffic, &err), 0);
+		ck_assert_uint_ge(traffic.packets, 1);
+		ck_assert_uint_eq(traffic.bytes, 100 * traffic.packets);
+		ck_assert_int_eq(datapath__traffic(dp, 64, &traffic, &err), -ENOENT);
+		ck_assert_int_eq(datapath__verdicts(dp, counts, &err), 0);
+		ck_assert_int_eq(datapath__pod_stats(dp, 0, &stats, &err), 0);
+		ck_assert_uint_eq(stats.rev_packets, 0);
+		ck_assert_int_eq(datapath__pod_stats(dp, PINTLE_MAX_DETAIL, &stats, &err), -ENOENT);
+		ck_assert_int_eq(datapath__devmap_set(dp, 3, 1, &err), 0); /* lo */
+		ck_assert_int_eq(datapath__devmap_set(dp, 3, 0, &err), 0);
+		ck_assert_int_lt(datapath__devmap_set(dp, 3, 999999, &err), 0);
+		ck_assert_int_lt(datapath__devmap_set(dp, PINTLE_MAX_DETAIL, 1, &err), 0);
+		datapath__close(dp);
+	}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("datapath");
+	TCase *tc = tcase_create("datapath");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, test_releases);
+	tcase_add_test(tc, test_capabilities);
+	tcase_add_test(tc, test_hz);
+	tcase_add_test(tc, test_meta);
+	tcase_add_test(tc, test_entries);
+	tcase_add_test(tc, test_names);
+	tcase_add_test(tc, test_pins);
+	tcase_add_test(tc, test_lock);
+	tcase_add_test(tc, test_grace);
+	tcase_add_test(tc, test_sweep);
+	tcase_add_test(tc, test_memory);
+	tcase_add_test(tc, test_read_only);
+	tcase_add_test(tc, test_writer);
+	tcase_add_test(tc, test_counters);
+	suite_add_tcase(suite, tc);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
