@@ -159,6 +159,12 @@ policy_is() # policy
 	pintle -o json service list | jq -e --arg policy "$1" '[.. | objects | select(.name? == "demo") | .policy] | . != [] and all(. == $policy)'
 }
 
+# A signal before this would meet no handler yet.
+agent_runs()
+{
+	pintle -o json status | jq -e '.agent.state == "running"'
+}
+
 # Fresh programs and maps, so no gains yet; then the agent.
 attach() # policy
 {
@@ -167,8 +173,8 @@ attach() # policy
 	ip netns exec "$PT_NODE" "$PINTLE" --pin-dir "$PT_PIN_DIR" --run-dir "$PT_RUN_DIR" agent -c "$TMP/demo.yaml" \
 		dev "$PT_UPLINK" >>"$TMP/agent.log" 2>&1 &
 	AGENT=$!
+	wait_until 10 "the agent runs" agent_runs
 	wait_until 10 "policy $1 in force" policy_is "$1"
-	kill -0 "$AGENT" 2>/dev/null || die "the agent ended"
 }
 
 detach()

@@ -107,6 +107,7 @@ print_table()
 		row "  replay of the policy$([ $policy = rr ] || echo ', median of 101 ties')" $policy.model
 	done
 	row "shortest expected delay, rates known (replay)" sed
+	echo "  (one agent throughout: score knew what was learned while rr and leastconn ran)"
 	heading "Bursts of 30 at once, 3 times, 5 s apart; gains kept from the run above"
 	row score bursts
 	row "  replay of the same choices" bursts.same
@@ -123,10 +124,11 @@ print_table()
 show_inside()
 {
 	say "inside"
-	show pintle status
+	echo '$ pintle status'
+	pintle status | sed -n '/NAME .*ENTRIES/q; s/^/  /p'
 	show pintle pod list
-	printf '$ bpftool map dump pinned %s/pt_loads\n' "$PT_PIN_DIR"
-	bpftool map dump pinned "$PT_PIN_DIR/pt_loads" | awk 'NR <= 24 { print "  " $0 } END { if (NR > 24) print "  ... " NR " lines" }'
+	echo "\$ bpftool map dump pinned $PT_PIN_DIR/pt_members     # the pods as choices; gains are log2 in Q8.8"
+	bpftool map dump pinned "$PT_PIN_DIR/pt_members" | awk 'NR <= 22 { print "  " $0 } END { if (NR > 22) print "  ... " NR " lines" }'
 }
 
 write_results()

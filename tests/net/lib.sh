@@ -282,25 +282,26 @@ pt_config()
 	mv "$PT_CONFIG.new" "$PT_CONFIG"
 }
 
-# The agent's generation of applied configurations; fails while nothing is attached.
+# The generation of the configuration in force; 0 while nothing is attached.
 pt_generation()
 {
-	pt_pintle -o json status | jq -e "${PT_GENERATION_PATH:-.. | objects | .generation? // empty}" | head -1
+	pt_pintle -o json status 2>/dev/null | jq '.agent.generation // 0' | head -1
 }
 
 pt_applied() # generation that is too old
 {
-	local now
-	now=$(pt_generation) && [ "$now" -gt "$1" ]
+	pt_pintle -o json status | jq -e --argjson old "$1" '.agent.state == "running" and .agent.generation > $old'
 }
 
 # pt_agent [option...]: starts `pintle agent` by $PT_HOOK on the uplink and waits until the configuration is applied.
 pt_agent()
 {
+	local before
+	before=$(pt_generation)
 	pt_bg node "$PINTLE" --pin-dir "$PT_PIN_DIR" --run-dir "$PT_RUN_DIR" agent --hook "$PT_HOOK" -c "$PT_CONFIG" \
 		"$@" dev "$PT_UPLINK" >>"$PT_TMP/agent.log" 2>&1
 	PT_AGENT=$PT_LAST
-	wait_for 10 pt_applied 0 || {
+	wait_for 10 pt_applied "${before:-0}" || {
 		cat "$PT_TMP/agent.log"
 		return 1
 	}
