@@ -9,13 +9,14 @@ BPFTEST_SRC := $(filter-out %.bpf.c,$(sort $(wildcard tests/bpf/*.c)))
 MODEL_SRC := $(sort $(wildcard tests/model/*.c)) # reference model of the programs, for unit, BPF and fuzz programs
 ABI_SRC := $(filter-out %.bpf.c,$(sort $(wildcard tests/abi/*.c)))
 VERIFIER_SRC := $(filter-out %.bpf.c,$(sort $(wildcard tests/verifier/*.c)))
+NETTOOL_SRC := $(sort $(wildcard tests/net/tools/*.c)) # one program each, for the scripts of tests/net
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_LIB_SRC := $(filter-out $(FUZZ_SRC) tests/fuzz/replay.c,$(sort $(wildcard tests/fuzz/*.c)))
 BENCH_SRC := $(filter-out %.bpf.c,$(sort $(wildcard bench/*/*.c)))
 BENCH_TOOLS := $(sort $(patsubst bench/%/,%,$(dir $(BENCH_SRC))))
 
 obj = $(patsubst %.c,$(O)/obj/%.o,$(1))
-C_SRC := $(AGENT_SRC) $(POLICY_SRC) $(UNIT_SRC) $(UNIT_LIB_SRC) $(BPFTEST_SRC) $(MODEL_SRC) $(ABI_SRC) $(VERIFIER_SRC) $(FUZZ_SRC) $(FUZZ_LIB_SRC) \
+C_SRC := $(AGENT_SRC) $(POLICY_SRC) $(UNIT_SRC) $(UNIT_LIB_SRC) $(BPFTEST_SRC) $(MODEL_SRC) $(ABI_SRC) $(VERIFIER_SRC) $(NETTOOL_SRC) $(FUZZ_SRC) $(FUZZ_LIB_SRC) \
 	$(BENCH_SRC) $(wildcard tests/fuzz/replay.c)
 C_OBJ := $(call obj,$(C_SRC))
 
@@ -27,16 +28,17 @@ UNIT_BIN := $(patsubst %.c,$(O)/%,$(UNIT_SRC))
 BPFTEST_BIN := $(if $(BPFTEST_SRC),$(O)/tests/bpf_tests)
 ABI_BIN := $(if $(ABI_SRC),$(O)/tests/abi_check)
 VERIFIER_BIN := $(if $(VERIFIER_SRC),$(O)/tests/verifier_budget)
+NETTOOL_BIN := $(patsubst tests/net/tools/%.c,$(O)/tests/%,$(NETTOOL_SRC))
 REPLAY_BIN := $(patsubst tests/fuzz/fuzz_%.c,$(O)/tests/replay/%,$(FUZZ_SRC))
 FUZZ_BIN := $(patsubst tests/fuzz/fuzz_%.c,$(O)/tests/fuzzers/%,$(FUZZ_SRC))
 BENCH_BIN := $(BENCH_TOOLS:%=$(O)/bench/%)
 
-OUTPUTS += $(C_OBJ) $(LIBAGENT) $(UNIT_BIN) $(BPFTEST_BIN) $(ABI_BIN) $(VERIFIER_BIN) $(REPLAY_BIN) $(FUZZ_BIN) $(BENCH_BIN:=.d)
+OUTPUTS += $(C_OBJ) $(LIBAGENT) $(UNIT_BIN) $(BPFTEST_BIN) $(ABI_BIN) $(VERIFIER_BIN) $(NETTOOL_BIN) $(REPLAY_BIN) $(FUZZ_BIN) $(BENCH_BIN:=.d)
 DEPS += $(C_OBJ:.o=.d)
 
 .PHONY: all programs benches
 all: $(PROGRAM) $(LIBAGENT) $(LIBPOLICY) $(BPF_OBJ) ## build the agent and the BPF object
-programs: $(UNIT_BIN) $(BPFTEST_BIN) $(ABI_BIN) $(VERIFIER_BIN) $(REPLAY_BIN)
+programs: $(UNIT_BIN) $(BPFTEST_BIN) $(ABI_BIN) $(VERIFIER_BIN) $(NETTOOL_BIN) $(REPLAY_BIN)
 benches: $(BENCH_BIN) $(EXTRA_BPF_OBJ) ## build the bench tools
 
 # Skeletons exist before the first compilation; later the dependency files know who includes them.
@@ -46,7 +48,7 @@ $(C_OBJ): $(O)/obj/%.o: %.c mk/flags.mk | $$(@D) $(SKEL)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CPPFLAGS_FILE) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 
 $(call obj,$(BPFTEST_SRC) $(BENCH_SRC)): | $(EXTRA_SKEL)
-$(UNIT_BIN) $(BPFTEST_BIN) $(ABI_BIN) $(VERIFIER_BIN) $(REPLAY_BIN) $(FUZZ_BIN): | $$(@D)
+$(UNIT_BIN) $(BPFTEST_BIN) $(ABI_BIN) $(VERIFIER_BIN) $(NETTOOL_BIN) $(REPLAY_BIN) $(FUZZ_BIN): | $$(@D)
 
 # Touched only when the version differs from the one built last.
 VERSION_STAMP := $(O)/version.stamp
@@ -83,6 +85,10 @@ $(BPFTEST_BIN): $(call obj,$(BPFTEST_SRC)) $(LIBMODEL) $(LIBAGENT) $(LIBPOLICY)
 $(ABI_BIN): $(call obj,$(ABI_SRC)) | $(BASE)/tests/abi_types.bpf.o
 $(VERIFIER_BIN): $(call obj,$(VERIFIER_SRC))
 $(ABI_BIN) $(VERIFIER_BIN): | $(BPF_OBJ)
+	$(say) LINK $@
+	$(call link)
+
+$(NETTOOL_BIN): $(O)/tests/%: $(O)/obj/tests/net/tools/%.o $(LIBAGENT) $(LIBPOLICY)
 	$(say) LINK $@
 	$(call link)
 

@@ -24,7 +24,7 @@ check: ## install what the tests need, build, run every test (root); the last li
 	$(Q)$(MAKE) run-check
 
 # CHECK_EXTRA: more tests in front, in the words of tests/run.sh.
-run-check: all programs san-programs
+run-check: all programs benches san-programs
 	$(Q)tests/run.sh $(CHECK_EXTRA) $(RUN_UNIT) $(RUN_REPLAY) $(RUN_ABI) $(RUN_SAN) $(RUN_BPF) $(RUN_VERIFIER) $(RUN_NET)
 
 san-programs:
@@ -38,7 +38,7 @@ test-bpf: all $(BPFTEST_BIN) $(ABI_BIN) ## packet fixtures in the kernel, ABI ag
 	$(Q)tests/run.sh $(RUN_BPF) $(RUN_ABI)
 test-verifier: all $(VERIFIER_BIN) ## instruction budgets here and on Debian's 6.1 in a VM (root)
 	$(Q)tests/run.sh $(RUN_VERIFIER)
-test-net: all benches ## end to end in network namespaces (root)
+test-net: all benches $(NETTOOL_BIN) ## end to end in network namespaces (root)
 	$(Q)tests/run.sh $(RUN_NET)
 
 FUZZ_SECONDS ?= 60
