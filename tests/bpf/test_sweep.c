@@ -80,6 +80,28 @@ START_TEST(expiry)
 }
 END_TEST
 
+/* Packets of either side keep a flow alive, and a sweep finds it young again. */
+START_TEST(traffic_refreshes_age)
+{
+	struct rig *r = sweep_rig();
+	struct wire_addr client = kit__client(7);
+	struct pintle_slot *slot;
+	uint64_t key = rig__key(r, &client, kit__client_port(7), 0);
+	uint8_t age;
+
+	kit__place(r, pintle_bucket_first(key, r->mask) * PINTLE_BUCKET_SLOTS, 7, 0, 0, TCP_IDLE, coarse, (uint8_t)(r->ctl->age_tcp + 2));
+	slot = kit__slot(r, 7, 0);
+	ck_assert_ptr_nonnull(slot);
+	if (_i)
+		ck_assert_int_eq(kit__from_pod(r, 7, 0, WIRE_ACK, 0), PINTLE_V_REV_STEER);
+	else
+		ck_assert_int_eq(kit__to_vip(r, 7, WIRE_ACK, 0), PINTLE_V_STEER_PASS);
+	age = (uint8_t)(slot->state >> PINTLE_FS_AGE_SHIFT);
+	ck_assert_msg((uint8_t)(age - coarse) <= 1, "age byte %u, the clock shows %u", age, coarse);
+	ck_assert_uint_eq(sweep_all(r).expired, 0);
+}
+END_TEST
+
 START_TEST(counts)
 {
 	struct rig *r = sweep_rig();
@@ -125,6 +147,7 @@ Suite *sweep_suite(void)
 
 	tcase_set_timeout(tc, 30);
 	tcase_add_loop_test(tc, expiry, 0, NR_CLASSES);
+	tcase_add_loop_test(tc, traffic_refreshes_age, 0, 2);
 	tcase_add_test(tc, counts);
 	tcase_add_test(tc, busy_is_left_alone);
 	suite_add_tcase(s, tc);

@@ -138,6 +138,24 @@ START_TEST(free_slot_leftovers)
 }
 END_TEST
 
+/* An IPv4 key may equal an IPv6 hash: the family bit keeps them apart, in both directions. */
+START_TEST(families_do_not_meet)
+{
+	const struct wire_addr client6 = addr6(9, 7), client4 = kit__client(7);
+	struct pkt_spec ack6 = { .src = client6, .sport = 5000, .dst = addr6(1, 0x10), .dport = 80, .proto = WIRE_TCP, .tcp_flags = WIRE_ACK };
+	struct rig *r = tiny_rig(1);
+	uint16_t service = rig__add_service(r, PINTLE_POLICY_SCORE, 0), fe = rig__add_frontend(r, service, ack6.dst, WIRE_TCP, 80);
+
+	kit__place(r, 0, 7, 0, 0, TCP_IDLE, coarse, 0);
+	ck_assert_int_eq(kit__to_vip(r, 7, WIRE_ACK, 0), PINTLE_V_STEER_PASS);
+	r->flows[0].slot[0].key = rig__key(r, &client6, 5000, fe);
+	ck_assert_int_eq(kit__run(r, MODEL_XDP, &ack6), PINTLE_V_PASS_MISS);
+	r->flows[0].slot[0].state |= PINTLE_FS_V6;
+	r->flows[0].slot[0].key = rig__key(r, &client4, kit__client_port(7), 0);
+	ck_assert_int_eq(kit__to_vip(r, 7, WIRE_ACK, 0), PINTLE_V_PASS_MISS);
+}
+END_TEST
+
 /* With its first bucket full a flow goes to its second, is found there, and stays when the first has room again. */
 START_TEST(second_bucket)
 {
@@ -213,6 +231,7 @@ Suite *table_suite(void)
 	tcase_add_loop_test(tc, expired_goes_first, 0, 5);
 	tcase_add_test(tc, busy_slot_is_left_alone);
 	tcase_add_test(tc, free_slot_leftovers);
+	tcase_add_test(tc, families_do_not_meet);
 	tcase_add_test(tc, second_bucket);
 	tcase_add_test(tc, lost_race);
 	suite_add_tcase(s, tc);
