@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/choose.h"
+#include "agent/clock.h"
 #include "agent/flowview.h"
 #include "agent/opt.h"
 #include "agent/view.h"
@@ -105,6 +106,18 @@ static void put_frontend(const struct view *view, const struct flow_entry *e, st
 	}
 }
 
+/* Ages are whole units of the entry's clock: 0 is anything below one. */
+static void put_age(const struct flow_entry *e, struct out *out)
+{
+	char text[40];
+
+	out__ns(out, "age_ns", OUT_HIDDEN, e->age_ns);
+	if (out__format(out) != OUT_TEXT)
+		return;
+	clock__format_duration(e->age_ns ? e->age_ns : e->age_unit_ns, text, sizeof(text));
+	out__fmt(out, "age_text", "age", "%s%s", e->age_ns ? "" : "<", text);
+}
+
 static void put_flow(const struct view *view, const struct flow_entry *e, struct out *out)
 {
 	char text[ENDPOINT_BYTES] = "?";
@@ -117,7 +130,7 @@ static void put_flow(const struct view *view, const struct flow_entry *e, struct
 		endpoint__format(&pod, text);
 	out__str(out, "pod", NULL, text);
 	out__str(out, "state", NULL, flowview__state_name(e->state));
-	out__ns(out, "age_ns", "age", e->age_ns);
+	put_age(e, out);
 	put_flags(e->state, out);
 	out__u64(out, "age_unit_ns", OUT_HIDDEN, e->age_unit_ns);
 	out__fmt(out, "key", OUT_HIDDEN, "%016" PRIx64, e->key);
