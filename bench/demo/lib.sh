@@ -18,6 +18,7 @@ REPLAY_PODS=(--pod 1:20 --pod 2:100 --pod 3:250)
 SEED=1
 VALID_PERCENT=10 # how far a real run may be from the replay of its own choices
 
+exec {STDERR}>&2
 TMP='' AGENT='' CHILD='' PODS=() WARNINGS=()
 
 die()
@@ -37,6 +38,7 @@ cleanup()
 	local status=$? pid
 	trap - EXIT
 	trap '' INT TERM # a second ^C must not stop this
+	exec 2>&"$STDERR" # the signal may have come while output was redirected
 	for pid in $CHILD $AGENT "${PODS[@]}"; do
 		kill "$pid" 2>/dev/null || true
 	done
@@ -69,7 +71,7 @@ demo_init()
 	for tool in "$PINTLE" "$LOAD" "$BUILD/bench/pod"; do
 		[ -x "$tool" ] || die "$tool is missing: run make all benches"
 	done
-	for tool in ip jq awk ethtool; do
+	for tool in ip ss jq awk ethtool bpftool; do
 		command -v $tool >/dev/null || die "$tool is missing: run scripts/install-deps.sh build demo"
 	done
 	trap cleanup EXIT

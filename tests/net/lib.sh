@@ -59,7 +59,7 @@ pt_run_test()
 	trap 'pt_cleanup' EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
-	trap 'echo "failed: $BASH_COMMAND (${BASH_SOURCE[0]##*/}:$LINENO)"' ERR
+	trap 'echo "failed: $BASH_COMMAND (${BASH_SOURCE[0]##*/}:$LINENO)" >&2' ERR
 	set -e -E
 	"$@"
 }
@@ -285,7 +285,7 @@ pt_config()
 # The generation of the configuration in force; 0 while nothing is attached.
 pt_generation()
 {
-	pt_pintle -o json status 2>/dev/null | jq '.agent.generation // 0' | head -1
+	{ pt_pintle -o json status 2>/dev/null || true; } | jq '.agent.generation // 0'
 }
 
 pt_applied() # generation that is too old
