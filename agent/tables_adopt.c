@@ -200,6 +200,22 @@ static void adopt_frontends(struct tables *t)
 	}
 }
 
+/* A service that no frontend leads to is nobody's: its first frontend was not published yet, or its last one went. */
+static void drop_services(struct tables *t)
+{
+	for (uint32_t id = idset__next_used(&t->services, 0); id != NO_ID; id = idset__next_used(&t->services, id + 1)) {
+		const struct pintle_pool *pool = pool_in_force(t, id);
+
+		if (t->shadow_services[id].family)
+			continue;
+		store64(&t->maps.services[id].in_use, 0);
+		lines__drop(&t->members, pool->members_line, lines_of_members(pool->nr_members));
+		lines__drop(&t->picks, pool->picks_line, lines_of_picks(pool->nr_picks));
+		idset__drop(&t->services, id);
+		t->needs_grace = true;
+	}
+}
+
 int tables__adopt(struct tables *t, struct pintle_err *err)
 {
 	int ret = tables__wait(t);
@@ -210,5 +226,6 @@ int tables__adopt(struct tables *t, struct pintle_err *err)
 	adopt_pods(t);
 	adopt_services(t);
 	adopt_frontends(t);
+	drop_services(t);
 	return 0;
 }
