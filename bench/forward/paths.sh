@@ -151,15 +151,13 @@ pintle_config()
 	}'
 }
 
+# The configuration is in force and, where that is asked for, the self-test allowed redirect to the pods of the measured service.
 pintle_ready() # path, delivery
 {
-	local p=$1 pods
+	local p=$1 redirects=0
+	[ "$2" = pass ] || redirects=$(wc -w <<<"$PODS")
 	in_ns "${p}n" "$pintle" --pin-dir "$tmp/bpf/$p" --run-dir "$tmp/run-$p" -o json status 2>/dev/null |
-		jq -e '[.. | objects | .generation? // empty] | any(. > 0)' >/dev/null || return 1
-	[ "$2" = redirect ] || return 0
-	pods=$(in_ns "${p}n" "$pintle" --pin-dir "$tmp/bpf/$p" --run-dir "$tmp/run-$p" -o json pod list)
-	jq -e '[.. | objects | select(has("redirect") and (.port == 8080 or (.pod // .address // "" | tostring | endswith(":8080")))) | .redirect]
-		| length > 0 and all' <<<"$pods" >/dev/null
+		jq -e --argjson redirects "$redirects" '.agent.generation > 0 and .objects.pods_redirect >= $redirects' >/dev/null
 }
 
 # The agent fills the tables and ends; traffic goes on without it.
