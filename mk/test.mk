@@ -18,7 +18,7 @@ RUN_ABI = $(if $(ABI_BIN),'$(ABI_BIN) $(BPF_OBJ) $(BASE)/tests/abi_types.bpf.o')
 RUN_VERIFIER = $(if $(VERIFIER_BIN),'$(VERIFIER_BIN) $(BPF_OBJ) tests/verifier/budget.txt') $(call each,$(VERIFIER_TESTS))
 RUN_NET = $(call each,$(NET_TESTS))
 
-.PHONY: check run-check test-unit test-bpf test-net test-verifier test-san fuzz run-fuzz fuzz-programs san-programs
+.PHONY: check run-check test-unit test-bpf test-net test-verifier test-san fuzz run-fuzz fuzz-programs san-programs san-set
 check: ## install what the tests need, build, run every test (root); the last line is the totals
 	$(Q)scripts/install-deps.sh build test vm
 	$(Q)$(MAKE) run-check
@@ -28,7 +28,9 @@ run-check: all programs benches san-programs
 	$(Q)tests/run.sh $(CHECK_EXTRA) $(RUN_UNIT) $(RUN_REPLAY) $(RUN_ABI) $(RUN_SAN) $(RUN_BPF) $(RUN_VERIFIER) $(RUN_NET)
 
 san-programs:
-	$(Q)$(MAKE) SAN=1 all $(patsubst %.c,$(BASE)/san/%,$(UNIT_SRC)) $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(BASE)/san/tests/replay/%)
+	$(Q)$(MAKE) SAN=1 san-set
+san-set: all $(UNIT_BIN) $(REPLAY_BIN)
+	@:
 
 test-unit: $(UNIT_BIN) $(REPLAY_BIN) ## unit tests and corpus replay
 	$(Q)tests/run.sh $(RUN_UNIT) $(RUN_REPLAY)

@@ -99,7 +99,7 @@ run_one() { # SPEC
 	rm -f "$tmp/tap"
 	env "${environment[@]}" CK_TAP_LOG_FILE_NAME="$tmp/tap" CK_VERBOSITY="${CK_VERBOSITY:-normal}" \
 		CK_DEFAULT_TIMEOUT="${CK_DEFAULT_TIMEOUT:-60}" \
-		timeout -k 15 "$limit" "${words[@]}" >"$tmp/out" 2>"$tmp/err" </dev/null
+		timeout -k 30 "$limit" "${words[@]}" >"$tmp/out" 2>"$tmp/err" </dev/null
 	status=$?
 	seconds=$(awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')
 	nr_results=0 nr_bad=0
