@@ -9,7 +9,7 @@
 
 #define NO_POD 0xffffffffu
 #define SAMPLING_PERIOD_NS 1000000000ull
-/* Every flow is timed up to this many new flows a second, then 1 of 8 (a clock call costs as much as the rest of a new flow). */
+/* Every flow is timed up to this many requests a second, then 1 of 8 (a clock call costs as much as the rest of a new flow). */
 #define SAMPLE_ALL_BELOW_PER_S 4000.0
 #define SAMPLE_ALL_AGAIN_PER_S 2000.0
 #define SAMPLED_SHIFT 3
@@ -26,7 +26,7 @@ struct learner {
 	const struct pintle_config *config;
 	uint32_t nr_slots; /* highest in use + 1 */
 	struct detail details[PINTLE_MAX_DETAIL];
-	uint64_t new_flows; /* since the last look at the sampling */
+	uint64_t requests; /* answered or given up since the last look at the sampling */
 	uint64_t sampling_ns;
 	uint8_t shift;
 };
@@ -111,7 +111,7 @@ static void learn_slot(struct learner *l, uint32_t slot, uint64_t now_ns)
 	if (d->pod == NO_POD)
 		return;
 	delta = podstats__delta(l->stats, slot);
-	l->new_flows += delta.flows;
+	l->requests += delta.first_bytes + delta.aborted;
 	in = (struct gain_input){ .samples = delta.latency_count,
 				  .sum_log2_q8 = delta.gain_q8,
 				  .latency_ns = delta.latency_ns,
@@ -131,9 +131,9 @@ static void adapt_sampling(struct learner *l, uint64_t now_ns)
 	}
 	if (now_ns - l->sampling_ns < SAMPLING_PERIOD_NS)
 		return;
-	per_s = (double)l->new_flows * 1e9 / (double)(now_ns - l->sampling_ns);
+	per_s = (double)l->requests * 1e9 / (double)(now_ns - l->sampling_ns);
 	l->sampling_ns = now_ns;
-	l->new_flows = 0;
+	l->requests = 0;
 	if (!l->shift && per_s > SAMPLE_ALL_BELOW_PER_S)
 		set_sampling(l, SAMPLED_SHIFT);
 	else if (l->shift && per_s < SAMPLE_ALL_AGAIN_PER_S)

@@ -26,7 +26,6 @@ void podstats__close(struct podstats *s)
 
 static void add_cpu(struct podstats_delta *sum, const struct pintle_pod_stats *cpu)
 {
-	sum->flows += cpu->flows;
 	sum->first_bytes += cpu->first_bytes;
 	sum->aborted += cpu->aborted;
 	sum->resets += cpu->resets;
@@ -78,9 +77,8 @@ struct podstats_delta podstats__delta(const struct podstats *s, uint32_t slot)
 		return d;
 	now = &s->now[slot];
 	before = &s->before[slot];
-	if (now->flows < before->flows || now->latency_count < before->latency_count || now->first_bytes < before->first_bytes)
+	if (now->latency_count < before->latency_count || now->first_bytes < before->first_bytes)
 		return d;
-	d.flows = now->flows - before->flows;
 	d.first_bytes = now->first_bytes - before->first_bytes;
 	d.aborted = now->aborted - before->aborted;
 	d.resets = now->resets - before->resets;

@@ -10,7 +10,7 @@
 struct podstats;
 
 struct podstats_delta {
-	uint64_t flows, first_bytes, aborted, resets, refused;
+	uint64_t first_bytes, aborted, resets, refused;
 	uint64_t latency_count, latency_ns;
 	int64_t gain_q8; /* sum over latency_count of log2 latency - log2 psi */
 };

@@ -78,9 +78,11 @@ static void put_counters(const struct view *view, uint16_t id, struct out *out)
 	if (!view->src.traffic(view->src.arg, id, &traffic)) {
 		out__u64(out, "packets", NULL, traffic.packets);
 		out__bytes(out, "bytes", NULL, traffic.bytes);
+		out__u64(out, "flows_total", OUT_HIDDEN, traffic.flows);
 	} else {
 		out__null(out, "packets", NULL);
 		out__null(out, "bytes", NULL);
+		out__null(out, "flows_total", OUT_HIDDEN);
 	}
 	if (pod->detail && !view->src.pod_stats(view->src.arg, pod->detail - 1u, &sums))
 		stats = &sums;
@@ -88,7 +90,6 @@ static void put_counters(const struct view *view, uint16_t id, struct out *out)
 	put_quantile(out, "latency_p99_ns", "p99", stats, 0.99);
 	if (!stats)
 		return;
-	out__u64(out, "flows_total", OUT_HIDDEN, stats->flows);
 	out__u64(out, "requests_total", OUT_HIDDEN, stats->first_bytes);
 	out__u64(out, "aborted_total", OUT_HIDDEN, stats->aborted);
 	out__u64(out, "resets_total", OUT_HIDDEN, stats->resets);

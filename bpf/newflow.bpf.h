@@ -50,21 +50,47 @@ __global_fn int sibling_holds(__u32 pod_id)
 	return 0;
 }
 
-/* The policy's choice, or the next member that no sibling of this client holds. */
-static __always_inline __u32 choose_free_of_siblings(struct pintle_service *svc, const struct pintle_ctl *ctl, const struct pintle_pool *pool,
-						     const struct new_flow *f)
+static __always_inline bool has_siblings(__u32 pod_id)
 {
-	__u64 hash = pool->policy == PINTLE_POLICY_MAGLEV ? maglev_hash(f) : f->key;
-	__u32 pod = choose(svc, ctl, pool, hash);
+	struct pintle_siblings *siblings = bpf_map_lookup_elem(&pt_siblings, &pod_id);
 
-	if (pod == PT_NO_POD || !sibling_holds(pod))
-		return pod;
+	return siblings && siblings->set[siblings->active & 1].nr > 1;
+}
+
+/* Pods of several frontends: the next member behind `index` that no sibling of this client holds, or PT_NO_POD. */
+__global_fn __u32 free_of_siblings(const struct pintle_pool *pool, __u32 index)
+{
+	__u32 zero = 0, n;
+	struct pintle_ctl *ctl = bpf_map_lookup_elem(&pt_ctl, &zero);
+
+	if (!ctl || !pool)
+		return PT_NO_POD;
+	n = pool->nr_members;
 	for (__u32 i = 0; i < PT_SIBLING_TRIES; i++) {
-		pod = member_pod(ctl, pool, (below(f->key, pool->nr_members) + i) % pool->nr_members);
+		__u32 pod;
+
+		if (i >= n)
+			break;
+		pod = member_pod(ctl, pool, index + i >= n ? index + i - n : index + i);
 		if (pod != PT_NO_POD && !sibling_holds(pod))
 			return pod;
 	}
 	return PT_NO_POD;
+}
+
+/* The policy's choice in f->pod: CONTINUE, DROP_SIBLING, or PASS_INTERNAL when a table is not there. */
+static __always_inline enum pintle_verdict choose_pod(struct pintle_service *svc, const struct pintle_ctl *ctl, const struct pintle_pool *pool,
+						      struct new_flow *f)
+{
+	__u32 index = choose(svc, ctl, pool, pool->policy == PINTLE_POLICY_MAGLEV ? maglev_hash(f) : f->key);
+
+	f->pod = member_pod(ctl, pool, index);
+	if (f->pod == PT_NO_POD)
+		return PINTLE_V_PASS_INTERNAL;
+	if (!has_siblings(f->pod) || !sibling_holds(f->pod))
+		return PINTLE_V_CONTINUE;
+	f->pod = free_of_siblings(pool, index);
+	return f->pod == PT_NO_POD ? PINTLE_V_DROP_SIBLING : PINTLE_V_CONTINUE;
 }
 
 static __always_inline __u64 new_flow_flags(const struct new_flow *f, const struct pintle_pool *pool, __u32 pod_id)
@@ -86,10 +112,10 @@ static __always_inline __u64 stamp_word(__u32 load)
 
 static __always_inline void count_new_flow(__u32 pod_id)
 {
-	struct pintle_pod_stats *stats = pod_stats(pod_id);
+	struct pintle_traffic *traffic = bpf_map_lookup_elem(&pt_traffic, &pod_id);
 
-	if (stats)
-		stats->flows += 1;
+	if (traffic)
+		traffic->flows += 1;
 }
 
 /* Chooses for and inserts the flow in scratch. CONTINUE with f->state, or the verdict: PASS_DRAINING, REJECT_NO_POD (the caller rejects),
@@ -114,9 +140,9 @@ __global_fn int new_flow(void)
 	pool = &svc->pool[svc->active & 1];
 	if (!pool->nr_members)
 		return PINTLE_V_REJECT_NO_POD;
-	f->pod = choose_free_of_siblings(svc, ctl, pool, f);
-	if (f->pod == PT_NO_POD)
-		return PINTLE_V_DROP_SIBLING;
+	verdict = choose_pod(svc, ctl, pool, f);
+	if (verdict != PINTLE_V_CONTINUE)
+		return verdict;
 	f->flags = new_flow_flags(f, pool, f->pod);
 	if (f->flags & PINTLE_FS_STAMPED)
 		f->stamp = stamp_word(load_of(pool, f->pod));

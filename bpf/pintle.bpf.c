@@ -103,7 +103,8 @@ int pt_xdp(struct xdp_md *ctx)
 
 /* ---- TC ---- */
 
-/* Parses an skb; where the headers do not lie in the linear part, pulls them and parses again. */
+/* Parses an skb; where that fails, once more with the headers pulled into the linear part and with the lengths of a GSO packet. (The common path
+ * must not look at gso_segs: it lies in a cache line of its own.) */
 static __always_inline enum pintle_verdict parse_skb(struct __sk_buff *skb, struct pkt *p, __u32 pull_bytes)
 {
 	enum pintle_verdict verdict = PINTLE_V_PASS_MALFORMED;
@@ -114,10 +115,10 @@ static __always_inline enum pintle_verdict parse_skb(struct __sk_buff *skb, stru
 		p->frame_bytes = skb->len;
 		p->has_vlan = skb->vlan_present ? 1 : 0;
 		p->l3_offset = 0;
-		verdict = parse(p, skb->gso_segs > 1);
-		if (i || verdict != PINTLE_V_PASS_MALFORMED || p->data + skb->len <= p->end)
+		verdict = parse(p, i && skb->gso_segs > 1);
+		if (i || verdict != PINTLE_V_PASS_MALFORMED)
 			break;
-		if (bpf_skb_pull_data(skb, skb->len < pull_bytes ? skb->len : pull_bytes))
+		if (p->data + skb->len > p->end && bpf_skb_pull_data(skb, skb->len < pull_bytes ? skb->len : pull_bytes))
 			break;
 	}
 	return verdict;

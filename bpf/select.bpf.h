@@ -8,6 +8,10 @@
 
 #define PT_NO_POD 0xffffffffu
 
+#define PT_TIE_BITS 6 /* below the score: who wins a tie, by a rotation that the flow gives */
+#define PT_TIE_MASK ((1 << PT_TIE_BITS) - 1)
+#define PT_LOAD_MAX (1 << 22)
+
 /* log2 psi past the table's end, out of line: the choice loop stays small for the verifier. */
 __global_fn int psi_beyond(__u32 load)
 {
@@ -17,12 +21,18 @@ __global_fn int psi_beyond(__u32 load)
 	return ctl ? pintle_psi_log2_q8(ctl->psi_q8, load) : 0;
 }
 
+static __always_inline struct pintle_member_line *line_at(const struct pintle_ctl *ctl, const struct pintle_pool *pool, __u32 line)
+{
+	__u32 index = pool->members_line + line + (ctl->gains_half & 1) * pt_member_lines;
+
+	return bpf_map_lookup_elem(&pt_members, &index);
+}
+
 static __always_inline struct pintle_member *member_at(const struct pintle_ctl *ctl, const struct pintle_pool *pool, __u32 index)
 {
-	__u32 line = pool->members_line + index / PINTLE_MEMBERS_PER_LINE + (ctl->gains_half & 1) * pt_member_lines;
-	struct pintle_member_line *members = bpf_map_lookup_elem(&pt_members, &line);
+	struct pintle_member_line *line = line_at(ctl, pool, index / PINTLE_MEMBERS_PER_LINE);
 
-	return members ? &members->member[index % PINTLE_MEMBERS_PER_LINE] : NULL;
+	return line ? &line->member[index % PINTLE_MEMBERS_PER_LINE] : NULL;
 }
 
 static __always_inline __u32 load_of(const struct pintle_pool *pool, __u32 pod)
@@ -37,13 +47,14 @@ static __always_inline __u32 load_of(const struct pintle_pool *pool, __u32 pod)
 }
 
 /* Score of a member (see score.h); by load alone where the policy is not `score`. */
-static __always_inline __s32 member_score(const struct pintle_ctl *ctl, const struct pintle_pool *pool, const struct pintle_member *m)
+static __always_inline __s32 member_score(const struct pintle_ctl *ctl, const struct pintle_pool *pool, const struct pintle_member *m,
+					  bool by_gain)
 {
 	__u32 r = load_of(pool, m->pod);
 
-	if (pool->policy != PINTLE_POLICY_SCORE)
-		return (__s32)(r & 0x7fffffff);
-	if (r + 1 <= m->concurrency)
+	if (!by_gain)
+		return (__s32)(r < PT_LOAD_MAX ? r : PT_LOAD_MAX);
+	if (r < m->concurrency)
 		return m->gain_q8;
 	if (r < PINTLE_PSI_ENTRIES)
 		return m->gain_sat_q8 + ctl->psi_q8[r & (PINTLE_PSI_ENTRIES - 1)];
@@ -65,70 +76,80 @@ static __always_inline __u32 below(__u64 random, __u32 n)
 	return (__u32)(((random & 0xffffffff) * n) >> 32);
 }
 
-/* start + i, wrapped into [0, n). Written so that the verifier never knows the result: it would follow each value apart. */
-static __always_inline __u32 wrapped(__u32 start, __u32 i, __u32 n)
+/* argmin over all of at most PINTLE_SCAN_MAX members; its index. Score and tie order share one word, so the loop keeps a minimum only. */
+static __always_inline __u32 scan(const struct pintle_ctl *ctl, const struct pintle_pool *pool, __u64 hash, bool by_gain)
 {
-	__u32 k = start + i;
-
-	return k >= n ? k - n : k;
-}
-
-/* argmin over all members, from an offset given by the flow so that ties spread. */
-__global_fn __u32 choose_scan(const struct pintle_pool *pool, __u64 hash)
-{
-	__u32 zero = 0, best_pod = PT_NO_POD, n, start;
-	struct pintle_ctl *ctl = bpf_map_lookup_elem(&pt_ctl, &zero);
+	__u32 n = pool->nr_members, turn = (__u32)hash & PT_TIE_MASK;
 	__s32 best = 0x7fffffff;
 
-	if (!ctl || !pool)
-		return PT_NO_POD;
-	n = pool->nr_members;
-	start = below(hash, n);
-	for (__u32 i = 0; i < PINTLE_SCAN_MAX; i++) {
-		struct pintle_member *m;
-		__s32 score;
+	for (__u32 line = 0; line < PINTLE_SCAN_MAX / PINTLE_MEMBERS_PER_LINE; line++) {
+		struct pintle_member_line *members;
 
-		if (i >= n)
+		if (line * PINTLE_MEMBERS_PER_LINE >= n)
 			break;
-		m = member_at(ctl, pool, wrapped(start, i, n));
-		if (!m)
+		members = line_at(ctl, pool, line);
+		if (!members)
 			break;
-		score = member_score(ctl, pool, m);
-		if (score < best) {
-			best = score;
-			best_pod = m->pod;
+		for (__u32 i = 0; i < PINTLE_MEMBERS_PER_LINE; i++) {
+			__u32 index = line * PINTLE_MEMBERS_PER_LINE + i;
+			__s32 score;
+
+			if (index >= n)
+				break;
+			score = member_score(ctl, pool, &members->member[i], by_gain);
+			score = (__s32)((__u32)score << PT_TIE_BITS | ((index + turn) & PT_TIE_MASK));
+			if (score < best)
+				best = score;
 		}
 	}
-	return best_pod;
+	return ((__u32)best - turn) & PT_TIE_MASK;
 }
 
-/* argmin over a few of the picks: services with more than PINTLE_SCAN_MAX members. */
+__global_fn __u32 choose_score(const struct pintle_pool *pool, __u64 hash)
+{
+	__u32 zero = 0;
+	struct pintle_ctl *ctl = bpf_map_lookup_elem(&pt_ctl, &zero);
+
+	return ctl && pool ? scan(ctl, pool, hash, true) : 0;
+}
+
+__global_fn __u32 choose_leastconn(const struct pintle_pool *pool, __u64 hash)
+{
+	__u32 zero = 0;
+	struct pintle_ctl *ctl = bpf_map_lookup_elem(&pt_ctl, &zero);
+
+	return ctl && pool ? scan(ctl, pool, hash, false) : 0;
+}
+
+/* argmin over a few neighbours in the picks, from a place that the flow gives: services with more than PINTLE_SCAN_MAX members. */
 __global_fn __u32 choose_sample(const struct pintle_pool *pool, __u64 hash)
 {
-	__u32 zero = 0, best_pod = PT_NO_POD, n, start;
+	__u32 zero = 0, best_index = 0, n, start;
 	struct pintle_ctl *ctl = bpf_map_lookup_elem(&pt_ctl, &zero);
 	__s32 best = 0x7fffffff;
 
 	if (!ctl || !pool)
-		return PT_NO_POD;
+		return 0;
 	n = pool->nr_picks;
 	start = below(hash, n);
 	for (__u32 i = 0; i < PINTLE_SCAN_PICKS; i++) {
 		struct pintle_member *m;
+		__u32 index;
 		__s32 score;
 
 		if (i >= n)
 			break;
-		m = member_at(ctl, pool, pick_at(pool, wrapped(start, i, n)));
+		index = pick_at(pool, start + i >= n ? start + i - n : start + i);
+		m = member_at(ctl, pool, index);
 		if (!m)
 			break;
-		score = member_score(ctl, pool, m);
+		score = member_score(ctl, pool, m, pool->policy == PINTLE_POLICY_SCORE);
 		if (score < best) {
 			best = score;
-			best_pod = m->pod;
+			best_index = index;
 		}
 	}
-	return best_pod;
+	return best_index;
 }
 
 /* Power of two choices: two different members, the one with the lower load. */
@@ -144,8 +165,8 @@ static __always_inline __u32 choose_p2c(const struct pintle_ctl *ctl, const stru
 	a = member_at(ctl, pool, first);
 	b = member_at(ctl, pool, second);
 	if (!a || !b)
-		return PT_NO_POD;
-	return member_score(ctl, pool, b) < member_score(ctl, pool, a) ? b->pod : a->pod;
+		return first;
+	return load_of(pool, b->pod) < load_of(pool, a->pod) ? second : first;
 }
 
 static __always_inline __u32 member_pod(const struct pintle_ctl *ctl, const struct pintle_pool *pool, __u32 index)
@@ -155,27 +176,25 @@ static __always_inline __u32 member_pod(const struct pintle_ctl *ctl, const stru
 	return m ? m->pod : PT_NO_POD;
 }
 
-/* `hash`: the flow's key. PT_NO_POD only when a table is not there. */
+/* Index of the member that the service's policy gives a new flow. `hash`: the flow's key, or a hash that is the same on all nodes (maglev). */
 static __always_inline __u32 choose(struct pintle_service *svc, const struct pintle_ctl *ctl, const struct pintle_pool *pool, __u64 hash)
 {
-	/* p2c, weighted and the tie offset want bits that the bucket index does not share */
+	/* p2c, weighted and the order of ties want bits that the bucket index does not share */
 	__u64 mixed = hash * 0x9e3779b97f4a7c15ull;
 
 	mixed ^= mixed >> 32;
 	switch (pool->policy) {
 	case PINTLE_POLICY_RR:
-		return member_pod(ctl, pool, __sync_fetch_and_add(&svc->rr_next, 1) % pool->nr_members);
+		return __sync_fetch_and_add(&svc->rr_next, 1) % pool->nr_members;
 	case PINTLE_POLICY_MAGLEV:
 	case PINTLE_POLICY_WEIGHTED:
-		if (!pool->nr_picks)
-			return PT_NO_POD;
-		return member_pod(ctl, pool, pick_at(pool, below(mixed, pool->nr_picks)));
+		return pick_at(pool, below(mixed, pool->nr_picks));
 	case PINTLE_POLICY_P2C:
 		return choose_p2c(ctl, pool, mixed);
 	default:
 		if (pool->nr_members > PINTLE_SCAN_MAX)
 			return choose_sample(pool, mixed);
-		return choose_scan(pool, mixed);
+		return pool->policy == PINTLE_POLICY_SCORE ? choose_score(pool, mixed) : choose_leastconn(pool, mixed);
 	}
 }
 

@@ -244,14 +244,15 @@ PINTLE_ASSERT_SIZE(struct pintle_siblings, 64);
 struct pintle_traffic {
 	__u64 packets;
 	__u64 bytes; /* frame bytes as the hook sees them, Ethernet header included */
+	__u64 flows; /* flows given to this pod */
+	__u64 pad;
 };
-PINTLE_ASSERT_SIZE(struct pintle_traffic, 16);
+PINTLE_ASSERT_SIZE(struct pintle_traffic, 32);
 
 #define PINTLE_HIST_BUCKETS 32u /* bucket i counts [2^i, 2^(i+1)) microseconds; 0 also holds less than 1 us */
 struct pintle_pod_stats {
 	__u64 rev_packets; /* pod -> client; one per GSO super-packet at TC */
 	__u64 rev_bytes;
-	__u64 flows;	   /* flows given to this pod */
 	__u64 first_bytes; /* requests answered (awaiting cleared by payload) */
 	__u64 aborted;	   /* awaiting cleared by FIN, RST, eviction or time-out */
 	__u64 resets;	   /* RST from the pod after the handshake */
@@ -264,7 +265,7 @@ struct pintle_pod_stats {
 	__u64 handshake_ns;
 	__u32 latency_hist[PINTLE_HIST_BUCKETS];
 	__u32 handshake_hist[PINTLE_HIST_BUCKETS];
-	__u64 pad[3];
+	__u64 pad[4];
 };
 PINTLE_ASSERT_SIZE(struct pintle_pod_stats, 384);
 

@@ -59,15 +59,23 @@ PINTLE_INLINE __u32 pintle_bucket_second(__u64 key, __u32 mask)
 	return (__u32)key & mask;
 }
 
-/* Endpoint tables: hash of (addr, port, proto); candidates by the same two functions. */
+/* Endpoint tables: hash of (addr, port, proto); candidates by the same two functions. Who fills them is trusted and look-ups cost the same
+ * whatever is asked, so few multiplications are enough: of each product, only the upper half depends on every bit. */
 PINTLE_INLINE __u64 pintle_ep4_hash(__u32 addr_be, __u16 port_be, __u8 proto, const struct pintle_seed *seed)
 {
-	return pintle_mix((__u64)addr_be << 32 | (__u64)port_be << 16 | proto, seed);
+	__u64 x = (addr_be * seed->m2) ^ ((((__u64)port_be << 8 | proto) + (seed->s0 >> 40)) * seed->m1);
+
+	return x ^ (x >> 48);
 }
 
 PINTLE_INLINE __u64 pintle_ep6_hash(const __u32 addr_be[4], __u16 port_be, __u8 proto, const struct pintle_seed *seed)
 {
-	return pintle_flow_key6(addr_be, port_be, proto, seed);
+	__u64 a = ((__u64)addr_be[0] << 32 | addr_be[1]) ^ seed->s0;
+	__u64 b = ((__u64)addr_be[2] << 32 | addr_be[3]) ^ ((__u64)port_be << 16 | proto) ^ seed->s3;
+	__u64 x = a * seed->m1 ^ b * seed->m2;
+
+	x = (x ^ (x >> 32)) * seed->m1;
+	return x ^ (x >> 48);
 }
 
 #endif
