@@ -1,0 +1,583 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* agent/paths.h over real tables in plain memory; the kernel (datapath, netinfo, netns) is a small world made here, with its own clock. */
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/netinfo.h"
+#include "agent/paths.h"
+#include "tests/unit/tables_fixture.h"
+
+#define MS 1000000ull
+#define S 1000000000ull
+#define MAX_IF 2048
+
+/* ---- the world ---- */
+
+static struct {
+	struct arena arena;
+	uint64_t now_ns;
+	uint64_t noise_per_s; /* other traffic on every device */
+	bool napi[MAX_IF];    /* redirected frames arrive */
+	bool exists[MAX_IF];
+	bool attached[MAX_IF];
+	uint64_t sent[MAX_IF]; /* frames that arrived, beside the noise */
+	uint32_t devmap[PINTLE_MAX_DETAIL];
+	uint64_t redirected[PINTLE_MAX_DETAIL];
+	bool gro_works;
+	bool no_macs;
+	int gro_calls, path_calls, counter_calls, stats_calls, probe_calls, alarms, detached;
+	struct net_change changes[4];
+	int nr_changes;
+} world;
+
+const struct table_maps *datapath__maps(const struct datapath *dp)
+{
+	(void)dp;
+	return &world.arena.maps;
+}
+
+int datapath__attach_pod(struct datapath *dp, uint32_t ifindex, struct pintle_err *err)
+{
+	(void)dp;
+	if (!world.exists[ifindex])
+		return pintle_err__set(err, -ENODEV, "gone");
+	world.attached[ifindex] = true;
+	return 0;
+}
+
+int datapath__detach_pod(struct datapath *dp, uint32_t ifindex, struct pintle_err *err)
+{
+	(void)dp, (void)err;
+	world.detached += world.attached[ifindex];
+	world.attached[ifindex] = false;
+	return 0;
+}
+
+int datapath__links(const struct datapath *dp, struct datapath_link *links, int max, struct pintle_err *err)
+{
+	int nr = 0;
+
+	(void)dp, (void)err;
+	for (uint32_t i = 0; i < MAX_IF && nr < max; i++) {
+		if (world.attached[i])
+			links[nr++] = (struct datapath_link){ .ifindex = i, .kind = "rev" };
+	}
+	return nr;
+}
+
+int datapath__devmap_set(const struct datapath *dp, uint32_t slot, uint32_t ifindex, struct pintle_err *err)
+{
+	(void)dp, (void)err;
+	ck_assert_uint_lt(slot, PINTLE_MAX_DETAIL);
+	world.devmap[slot] = ifindex;
+	return 0;
+}
+
+int datapath__probe_redirect(const struct datapath *dp, uint32_t devmap, const uint8_t dmac[6], const uint8_t smac[6],
+			     unsigned int nr, struct pintle_err *err)
+{
+	uint32_t ifindex = world.devmap[devmap];
+
+	(void)dp, (void)dmac, (void)smac, (void)err;
+	world.probe_calls++;
+	ck_assert_uint_ne(ifindex, 0);
+	ck_assert(world.attached[ifindex]); /* the reverse program comes first */
+	if (world.napi[ifindex])
+		world.sent[ifindex] += nr;
+	return 0;
+}
+
+int datapath__pod_stats(const struct datapath *dp, uint32_t slot, struct pintle_pod_stats *ret, struct pintle_err *err)
+{
+	(void)dp, (void)err;
+	world.stats_calls++;
+	*ret = (struct pintle_pod_stats){ .redirected = world.redirected[slot] };
+	return 0;
+}
+
+/* Pod 10.0.x.y is behind device 1 + 256 x + y, up to 1999; 10.200.0.0/16 has a next hop, 10.201.0.1 is this node. */
+static uint32_t device_of(const struct ip_addr *addr)
+{
+	return 1u + (addr->bytes[2] * 256u + addr->bytes[3]) % 2000u;
+}
+
+bool netinfo__is_local(const struct netinfo *ni, const struct ip_addr *addr)
+{
+	(void)ni;
+	return addr->bytes[1] == 201;
+}
+
+int netinfo__path(struct netinfo *ni, const struct ip_addr *addr, const char *device, struct net_path *ret,
+		  struct pintle_err *err)
+{
+	uint32_t ifindex = device_of(addr);
+
+	(void)ni, (void)device;
+	world.path_calls++;
+	if (!world.exists[ifindex])
+		return pintle_err__set(err, -EHOSTUNREACH, "no route");
+	*ret = (struct net_path){ .oif = ifindex,
+				  .ifindex = ifindex,
+				  .is_local = netinfo__is_local(ni, addr),
+				  .has_gateway = addr->bytes[1] == 200,
+				  .is_veth = true,
+				  .has_macs = !world.no_macs,
+				  .dmac = { 2, 1 },
+				  .smac = { 2, 2 } };
+	return 0;
+}
+
+int netinfo__link_by_index(struct netinfo *ni, uint32_t ifindex, struct net_link *ret, struct pintle_err *err)
+{
+	(void)ni;
+	if (!world.exists[ifindex])
+		return pintle_err__set(err, -ENODEV, "gone");
+	*ret = (struct net_link){ .ifindex = ifindex, .kind = "veth" };
+	snprintf(ret->name, sizeof(ret->name), "veth%u", ifindex);
+	return 0;
+}
+
+int netinfo__counters(struct netinfo *ni, uint32_t ifindex, struct net_counters *ret, struct pintle_err *err)
+{
+	(void)ni;
+	world.counter_calls++;
+	if (!world.exists[ifindex])
+		return pintle_err__set(err, -ENODEV, "gone");
+	*ret = (struct net_counters){ .tx_packets = world.sent[ifindex] + world.now_ns * world.noise_per_s / S };
+	return 0;
+}
+
+bool netinfo__next_change(struct netinfo *ni, struct net_change *ret)
+{
+	(void)ni;
+	if (!world.nr_changes)
+		return false;
+	*ret = world.changes[--world.nr_changes];
+	return true;
+}
+
+int netns__set_gro(const char *netns, const char *device, bool on, struct pintle_err *err)
+{
+	uint32_t ifindex = (uint32_t)atoi(device + 4);
+
+	(void)netns;
+	ck_assert(on);
+	world.gro_calls++;
+	if (!world.gro_works)
+		return pintle_err__set(err, -ENOENT, "namespace not found");
+	world.napi[ifindex] = true;
+	return 0;
+}
+
+/* ---- helpers ---- */
+
+static struct tables *tables;
+static struct paths *paths;
+static struct pintle_config *config;
+
+static int no_grace(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static bool vip_is_local(void *arg, const struct ip_addr *addr)
+{
+	(void)arg, (void)addr;
+	return false;
+}
+
+static void on_alarm(void *arg, const struct paths_alarm *alarm)
+{
+	(void)arg;
+	ck_assert_ptr_nonnull(strstr(alarm->text, "vanish"));
+	world.alarms++;
+}
+
+static void open_paths(bool is_xdp)
+{
+	const struct paths_callbacks callbacks = { .alarm = on_alarm };
+	struct pintle_err err;
+
+	ck_assert_int_eq(paths__open(NULL, tables, NULL, is_xdp, &callbacks, &paths, &err), 0);
+}
+
+static void begin(uint32_t max_pods, bool is_xdp)
+{
+	struct pintle_err err;
+
+	memset(&world, 0, sizeof(world));
+	world.now_ns = 100 * S;
+	world.gro_works = true;
+	memset(world.exists, true, sizeof(world.exists));
+	arena__init(&world.arena, 64, max_pods, 0);
+	ck_assert_int_eq(tables__open(&world.arena.maps, no_grace, NULL, &tables, &err), 0);
+	open_paths(is_xdp);
+}
+
+static void end(void)
+{
+	paths__close(paths);
+	tables__close(tables);
+	config_make__free(config);
+	config = NULL;
+	arena__destroy(&world.arena);
+}
+
+/* One service with pods 10.BYTE1.x.y, numbers first..first+nr-1. */
+static struct pintle_config *make_config(uint8_t byte1, uint32_t first, uint32_t nr, enum delivery delivery)
+{
+	struct pintle_config *made = config_make__new();
+	struct cfg_service *service = config_make__service(made, "web", PINTLE_POLICY_LEASTCONN);
+
+	service->delivery = (uint8_t)delivery;
+	config_make__frontend(service, "192.0.2.1", 6, 80);
+	for (uint32_t i = first; i < first + nr; i++) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "10.%u.%u.%u", byte1, i / 256, i % 256);
+		config_make__pod(service, text, 80);
+	}
+	return made;
+}
+
+static void apply(struct pintle_config *next)
+{
+	struct tables_applied applied;
+	struct pintle_err err;
+
+	ck_assert_msg(tables__apply(tables, next, vip_is_local, NULL, &applied, &err) == 0, "%s", err.msg);
+	if (config != next)
+		config_make__free(config);
+	config = next;
+	ck_assert_int_eq(paths__refresh(paths, config, world.now_ns, &err), 0);
+}
+
+static void run_for(uint64_t ns)
+{
+	for (uint64_t until_ns = world.now_ns + ns; world.now_ns < until_ns; world.now_ns += 100 * MS)
+		paths__tick(paths, world.now_ns);
+}
+
+static uint16_t id_of(const char *addr)
+{
+	struct ip_addr parsed = addr_of(addr);
+	uint16_t id = 0;
+
+	ck_assert_int_eq(tables__pod_by_addr(tables, &parsed, 80, &id), 0);
+	return id;
+}
+
+static bool allowed(const char *addr)
+{
+	return world.arena.maps.pods[id_of(addr)].flags & PINTLE_POD_REDIRECT;
+}
+
+/* ---- tests ---- */
+
+START_TEST(allowed_after_the_test)
+	{
+		begin(64, true);
+		apply(make_config(0, 1, 2, DELIVERY_REDIRECT));
+		ck_assert(!allowed("10.0.0.1"));
+		ck_assert_ptr_nonnull(strstr(paths__reason(paths, id_of("10.0.0.1")), "under way"));
+		ck_assert_uint_eq(paths__pending(paths), 2);
+		paths__tick(paths, world.now_ns);
+		ck_assert(!allowed("10.0.0.1") && world.gro_calls == 2 && world.probe_calls == 0);
+		run_for(S);
+		ck_assert(allowed("10.0.0.1") && allowed("10.0.0.2"));
+		ck_assert_ptr_null(paths__reason(paths, id_of("10.0.0.1")));
+		ck_assert_uint_eq(paths__pending(paths), 0);
+		ck_assert_uint_ne(world.arena.maps.pods[id_of("10.0.0.1")].devmap,
+				  world.arena.maps.pods[id_of("10.0.0.2")].devmap);
+		end();
+	}
+END_TEST
+
+START_TEST(noise_is_no_success)
+	{
+		static const uint64_t rates[] = { 0, 100, 1000, 5000, 20000, 1000000 };
+
+		begin(64, true);
+		world.gro_works = false;
+		world.noise_per_s = rates[_i];
+		apply(make_config(0, 1, 1, DELIVERY_REDIRECT));
+		for (int i = 0; i < 600; i++) {
+			run_for(100 * MS);
+			ck_assert(!allowed("10.0.0.1"));
+		}
+		ck_assert_int_gt(world.probe_calls, 3);
+		ck_assert_ptr_nonnull(strstr(paths__reason(paths, id_of("10.0.0.1")), "namespace not found"));
+		/* and none hides a device that works */
+		world.napi[device_of(&(struct ip_addr){ .family = 4, .bytes = { 10, 0, 0, 1 } })] = true;
+		run_for(140 * S);
+		ck_assert(allowed("10.0.0.1"));
+		end();
+	}
+END_TEST
+
+START_TEST(waits_double)
+	{
+		begin(64, true);
+		world.gro_works = false;
+		apply(make_config(0, 1, 1, DELIVERY_REDIRECT));
+		run_for(1000 * S);
+		/* 1 + 2 + 4 + 8 + 16 + 32 = 63 s, then one in 64 s */
+		ck_assert_int_ge(world.probe_calls, 6 + 13);
+		ck_assert_int_le(world.probe_calls, 7 + 15);
+		end();
+	}
+END_TEST
+
+START_TEST(tc_needs_no_gro)
+	{
+		begin(64, false);
+		apply(make_config(0, 1, 1, DELIVERY_REDIRECT));
+		run_for(200 * MS);
+		ck_assert(allowed("10.0.0.1") && world.gro_calls == 0 && world.probe_calls == 0 && world.attached[2]);
+		/* another hook: shown anew */
+		world.gro_works = false;
+		paths__set_hook(paths, true);
+		ck_assert(!allowed("10.0.0.1"));
+		run_for(S);
+		ck_assert(!allowed("10.0.0.1") && world.probe_calls == 1);
+		end();
+	}
+END_TEST
+
+/* Sends `redirected` packets a second of which `arriving` arrive, for 10 s. */
+static int alarms_of(uint64_t redirected, uint64_t arriving, uint64_t others)
+{
+	uint32_t slot;
+
+	begin(64, true);
+	apply(make_config(0, 1, 1, DELIVERY_REDIRECT));
+	run_for(2 * S);
+	ck_assert(allowed("10.0.0.1"));
+	slot = world.arena.maps.pods[id_of("10.0.0.1")].detail - 1u;
+	world.gro_works = false;
+	for (int i = 0; i < 10; i++) {
+		world.redirected[slot] += redirected;
+		world.sent[2] += arriving + others;
+		run_for(S);
+	}
+	redirected = (uint64_t)world.alarms;
+	end();
+	return (int)redirected;
+}
+
+START_TEST(silent_drops)
+	{
+		ck_assert_int_eq(alarms_of(100, 100, 0), 0);
+		ck_assert_int_eq(alarms_of(100, 60, 0), 0);
+		ck_assert_int_ge(alarms_of(100, 40, 0), 1);
+		ck_assert_int_ge(alarms_of(1000000, 0, 100), 1);
+		ck_assert_int_ge(alarms_of(5, 0, 0), 1); /* few a second add up */
+		ck_assert_int_eq(alarms_of(0, 0, 1000), 0);
+	}
+END_TEST
+
+START_TEST(at_rest_nothing_is_asked)
+	{
+		struct pintle_config *mixed = make_config(0, 1, 200, DELIVERY_REDIRECT);
+
+		begin(PINTLE_MAX_PODS, true);
+		for (uint32_t s = 0; s < 60; s++) {
+			struct cfg_service *service;
+			char text[32];
+
+			snprintf(text, sizeof(text), "rest%u", s);
+			service = config_make__service(mixed, text, PINTLE_POLICY_LEASTCONN);
+			snprintf(text, sizeof(text), "192.0.2.%u", 2 + s);
+			config_make__frontend(service, text, 6, 80);
+			for (uint32_t i = 0; i < 1000; i++) {
+				snprintf(text, sizeof(text), "10.%u.%u.%u", 1 + s, i / 256, i % 256);
+				config_make__pod(service, text, 80);
+			}
+		}
+		apply(mixed);
+		ck_assert_int_eq(world.path_calls, 200);
+		run_for(20 * S);
+		ck_assert_uint_eq(paths__pending(paths), 0);
+		world.path_calls = world.counter_calls = world.stats_calls = world.gro_calls = 0;
+		run_for(100 * S);
+		ck_assert_int_eq(world.path_calls + world.counter_calls + world.gro_calls, 0);
+		ck_assert_int_le(world.stats_calls, 200 * 101);
+		/* one neighbour changes: one question */
+		world.changes[0] = (struct net_change){ .kind = NET_CHANGE_NEIGH, .ifindex = 8, .addr = addr_of("10.0.0.7") };
+		world.nr_changes = 1;
+		paths__update(paths, world.now_ns);
+		ck_assert_int_eq(world.path_calls, 1);
+		end();
+	}
+END_TEST
+
+START_TEST(few_pods_are_all_looked_at)
+	{
+		begin(8192, true);
+		apply(make_config(200, 1, 100, DELIVERY_PASS));
+		ck_assert_int_eq(world.path_calls, 100);
+		ck_assert_ptr_nonnull(strstr(paths__reason(paths, id_of("10.200.0.1")), "next hop"));
+		apply(make_config(0, 1, 1500, DELIVERY_PASS));
+		ck_assert_int_eq(world.path_calls, 100);
+		ck_assert_ptr_null(paths__reason(paths, id_of("10.0.0.1")));
+		apply(make_config(201, 1, 1500, DELIVERY_PASS));
+		ck_assert_ptr_nonnull(strstr(paths__reason(paths, id_of("10.201.0.1")), "hostNetwork"));
+		end();
+	}
+END_TEST
+
+START_TEST(hostnetwork_is_refused)
+	{
+		struct pintle_config *good = make_config(0, 1, 3, DELIVERY_PASS), *bad = make_config(201, 1, 3, DELIVERY_PASS);
+		struct pintle_err err = { 0 };
+
+		ck_assert_int_eq(paths__vet(NULL, good, &err), 0);
+		ck_assert_int_eq(paths__vet(NULL, bad, &err), -EINVAL);
+		ck_assert_ptr_nonnull(strstr(err.msg, "service web: pod 10.201.0.1"));
+		config_make__free(good);
+		config_make__free(bad);
+	}
+END_TEST
+
+START_TEST(more_than_can_be_supervised)
+	{
+		begin(4096, true);
+		apply(make_config(0, 0, 1500, DELIVERY_REDIRECT));
+		run_for(100 * S);
+		ck_assert(allowed("10.0.0.1"));
+		for (uint32_t id = 0, without = 0; id < 1500; id++) {
+			const char *reason = paths__reason(paths, (uint16_t)id);
+
+			without += reason != NULL;
+			if (reason)
+				ck_assert_ptr_nonnull(strstr(reason, "statistics slots"));
+			if (id == 1499)
+				ck_assert_uint_eq(without, 1500 - PINTLE_MAX_DETAIL);
+		}
+		end();
+	}
+END_TEST
+
+START_TEST(devices_that_go)
+	{
+		uint16_t id;
+
+		begin(64, true);
+		apply(make_config(0, 1, 1, DELIVERY_REDIRECT));
+		run_for(S);
+		id = id_of("10.0.0.1");
+		ck_assert_uint_eq(world.arena.maps.pods[id].ifindex, 2);
+		world.exists[2] = false;
+		world.changes[0] = (struct net_change){ .kind = NET_CHANGE_LINK, .ifindex = 2 };
+		world.nr_changes = 1;
+		paths__update(paths, world.now_ns);
+		ck_assert(!allowed("10.0.0.1"));
+		ck_assert_uint_eq(world.arena.maps.pods[id].ifindex, 0);
+		ck_assert_uint_eq(world.arena.maps.pods[id].dmac_gen, 0);
+		ck_assert_int_eq(world.detached, 1);
+		ck_assert_uint_eq(world.devmap[0], 0);
+		/* another with the same index */
+		world.exists[2] = true;
+		run_for(40 * S);
+		ck_assert(allowed("10.0.0.1") && world.attached[2]);
+		/* the MAC is lost for a while: the device and its program stay */
+		world.no_macs = true;
+		world.changes[0] = (struct net_change){ .kind = NET_CHANGE_ALL };
+		world.nr_changes = 1;
+		paths__update(paths, world.now_ns);
+		ck_assert(!allowed("10.0.0.1") && world.attached[2]);
+		ck_assert_uint_eq(world.arena.maps.pods[id].ifindex, 2);
+		world.no_macs = false;
+		run_for(2 * S);
+		ck_assert(allowed("10.0.0.1"));
+		end();
+	}
+END_TEST
+
+START_TEST(pods_that_go)
+	{
+		struct pintle_err err;
+
+		begin(64, true);
+		apply(make_config(0, 1, 2, DELIVERY_REDIRECT));
+		run_for(S);
+		apply(make_config(0, 2, 1, DELIVERY_REDIRECT)); /* 10.0.0.1 is out of it */
+		ck_assert(allowed("10.0.0.2"));
+		ck_assert(world.attached[2] == (tables__lingering(tables) > 0));
+		tables__reap(tables, &err);
+		run_for(S);
+		ck_assert(!world.attached[2] && world.attached[3]);
+		/* its id goes to another */
+		apply(make_config(0, 2, 3, DELIVERY_REDIRECT));
+		run_for(S);
+		ck_assert(allowed("10.0.0.3") && allowed("10.0.0.4"));
+		ck_assert_uint_eq(world.arena.maps.pods[id_of("10.0.0.3")].ifindex, 4);
+		/* pass: the stack delivers, replies of old flows are still translated at the device */
+		apply(make_config(0, 2, 3, DELIVERY_PASS));
+		ck_assert(!allowed("10.0.0.3") && world.attached[4]);
+		ck_assert_ptr_null(paths__reason(paths, id_of("10.0.0.3")));
+		end();
+	}
+END_TEST
+
+START_TEST(adopted)
+	{
+		uint32_t slot;
+
+		begin(64, true);
+		apply(make_config(0, 1, 3, DELIVERY_REDIRECT));
+		run_for(S);
+		slot = world.arena.maps.pods[id_of("10.0.0.3")].devmap;
+		paths__close(paths);
+		world.attached[900] = true; /* of a pod that went while nobody looked */
+		open_paths(true);
+		apply(config);
+		ck_assert(allowed("10.0.0.3"));
+		ck_assert(!world.attached[900] && world.attached[4]);
+		ck_assert_uint_eq(world.arena.maps.pods[id_of("10.0.0.3")].devmap, slot);
+		ck_assert_uint_eq(world.devmap[slot], 4);
+		run_for(S);
+		ck_assert(allowed("10.0.0.3"));
+		/* GRO was switched off meanwhile and cannot be turned on: the self-test finds out */
+		paths__close(paths);
+		world.gro_works = false;
+		memset(world.napi, false, sizeof(world.napi));
+		open_paths(true);
+		apply(config);
+		run_for(S);
+		ck_assert(!allowed("10.0.0.3"));
+		end();
+	}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("paths");
+	TCase *tcase = tcase_create("paths");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_test(tcase, allowed_after_the_test);
+	tcase_add_loop_test(tcase, noise_is_no_success, 0, 6);
+	tcase_add_test(tcase, waits_double);
+	tcase_add_test(tcase, tc_needs_no_gro);
+	tcase_add_test(tcase, silent_drops);
+	tcase_add_test(tcase, at_rest_nothing_is_asked);
+	tcase_add_test(tcase, few_pods_are_all_looked_at);
+	tcase_add_test(tcase, hostnetwork_is_refused);
+	tcase_add_test(tcase, more_than_can_be_supervised);
+	tcase_add_test(tcase, devices_that_go);
+	tcase_add_test(tcase, pods_that_go);
+	tcase_add_test(tcase, adopted);
+	tcase_set_timeout(tcase, 60);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
