@@ -66,7 +66,7 @@ fail:
 
 uint16_t local_port(int fd)
 {
-	struct sockaddr_storage local;
+	struct sockaddr_storage local = { 0 };
 	socklen_t bytes = sizeof(local);
 
 	if (getsockname(fd, (struct sockaddr *)&local, &bytes))

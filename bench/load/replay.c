@@ -96,6 +96,8 @@ static size_t cheapest(const struct sim *sim, uint64_t id)
 
 static size_t choose(struct sim *sim, size_t arrival)
 {
+	if (!sim->nr_pods)
+		fatal("replay without pods", 0);
 	if (sim->choice == CHOICE_RR)
 		return sim->rr_next++ % sim->nr_pods;
 	if (sim->choice != CHOICE_RECORDED)
