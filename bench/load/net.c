@@ -66,13 +66,10 @@ fail:
 
 uint16_t local_port(int fd)
 {
-	struct sockaddr_storage local = { 0 };
+	struct sockaddr_in6 local = { 0 }; /* sockaddr_in has its port at the same place */
 	socklen_t bytes = sizeof(local);
 
-	if (getsockname(fd, (struct sockaddr *)&local, &bytes))
-		return 0;
-	return ntohs(local.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&local)->sin6_port
-						 : ((struct sockaddr_in *)&local)->sin_port);
+	return getsockname(fd, (struct sockaddr *)&local, &bytes) ? 0 : ntohs(local.sin6_port);
 }
 
 int timer__open(void)
