@@ -27,10 +27,13 @@ lint: ## format, warnings, analysers, house rules
 	$(Q)$(MAKE) all
 	$(Q)scripts/lint.sh
 
-docs: docs/verdicts.md ## generated pages
+docs: docs/verdicts.md docs/cli.md ## generated pages
 docs/verdicts.md: scripts/gen-verdicts.sh include/pintle/verdict.def
 	$(say) GEN $@
 	$(Q)mkdir -p $(@D) && scripts/gen-verdicts.sh > $@
+docs/cli.md: $(PROGRAM)
+	$(say) GEN $@
+	$(Q)$(PROGRAM) complete --markdown > $@
 
 format: ## rewrite the sources in the house format
 	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')
