@@ -166,16 +166,36 @@ if rules -P FORWARD DROP; then
 else
 	ok "FORWARD rules # SKIP this kernel has no iptables" true
 fi
+# With tools of the test's own in place of the system's.
+with_tools() { # DIRECTORY
+	in_host unshare -m bash -c "for d in /usr/sbin /sbin; do mount --bind $1 \$d 2>/dev/null; done
+		exec $pintle check --pin-dir $bpffs/pintle -o jsonl up0" >"$tmp/out" 2>"$tmp/err"
+}
+nft_prints() { # STATUS PATTERN JSON
+	mkdir -p "$tmp/tools"
+	printf '#!/bin/sh\ncat <<"END"\n%s\nEND\n' "$3" >"$tmp/tools/nft"
+	chmod +x "$tmp/tools/nft"
+	with_tools "$tmp/tools"
+	row "FORWARD by nftables" "$1" "$2"
+}
+chain() { printf '{"nftables": [{"chain": {"family": "inet", "table": "fw", "name": "fwd", "hook": "forward", "prio": 0, "policy": "%s"}}]}' "$1"; }
+ok "an nftables chain with policy drop" nft_prints warn "inet fw fwd" "$(chain drop)"
+ok "and with policy accept" nft_prints ok "no chain" "$(chain accept)"
+ok "nft that prints something else" nft_prints unknown "no JSON" "Error: none"
+nft_fails() {
+	printf '#!/bin/sh\necho "Operation not permitted" >&2\nexit 1\n' >"$tmp/tools/nft"
+	with_tools "$tmp/tools"
+	row "FORWARD by nftables" unknown "Operation not permitted"
+}
+ok "nft that fails" nft_fails
+# Where the kernel has nftables, with the real one too.
 if in_host nft add table inet fw 2>"$tmp/err" && in_host nft add chain inet fw fwd '{ type filter hook forward priority 0; policy drop; }' 2>"$tmp/err"; then
-	ok "an nftables chain with policy drop" row_after "FORWARD by nftables" warn "inet fw fwd" -- up0
+	ok "a real nftables chain with policy drop" row_after "FORWARD by nftables" warn "inet fw fwd" -- up0
 	in_host nft delete table inet fw
-	ok "and without" row_after "FORWARD by nftables" ok "no chain" -- up0
-else
-	ok "nftables chains # SKIP this kernel has no nftables" true
 fi
 no_tools() { # no directory with tools: unknown, and named
-	in_host unshare -m bash -c "mkdir -p $tmp/empty; for d in /usr/sbin /sbin; do mount --bind $tmp/empty \$d 2>/dev/null; done
-		exec $pintle check --pin-dir $bpffs/pintle -o jsonl up0" >"$tmp/out" 2>"$tmp/err"
+	mkdir -p "$tmp/empty"
+	with_tools "$tmp/empty"
 	row "FORWARD by nftables" unknown "nft is not installed" && row "FORWARD, IPv4 iptables" unknown "iptables-save is not installed"
 }
 ok "without iptables and nft the answer is unknown" no_tools
