@@ -32,10 +32,19 @@ static void other_mac_generation(struct rig *r)
 	r->model.pods[POD_RTCP4].has_macs = false;
 }
 
-#define TO(vip_, port_, flags_) { .src = CLIENT4, .sport = 5000, .dst = vip_, .dport = port_, .proto = WIRE_TCP, .tcp_flags = flags_ }
+#define TO(vip_, port_, flags_)                                                                                    \
+	{                                                                                                          \
+		.src = CLIENT4, .sport = 5000, .dst = vip_, .dport = port_, .proto = WIRE_TCP, .tcp_flags = flags_ \
+	}
 #define SA (WIRE_SYN | WIRE_ACK)
 #define PA (WIRE_PSH | WIRE_ACK)
-#define ONE(name_, verdict_, ...) { name_, NULL, { FWD(verdict_, __VA_ARGS__) } }
+#define ONE(name_, verdict_, ...)                  \
+	{                                          \
+		name_, NULL,                       \
+		{                                  \
+			FWD(verdict_, __VA_ARGS__) \
+		}                                  \
+	}
 
 const struct fixture fixtures_steer[] = {
 	ONE("SYN", STEER_PASS, TO4(80, WIRE_SYN)),
@@ -72,23 +81,28 @@ const struct fixture fixtures_steer[] = {
 	  { FWD(STEER_PASS, TO4(80, WIRE_SYN)), FWD(STEER_PASS, TO4(80, WIRE_SYN)), UP(REV_STEER, FROM4(POD_TCP4, SA)),
 	    FWD(STEER_PASS, TO4(80, WIRE_ACK)), FWD(STEER_PASS, TO4(80, PA, .payload_bytes = 90)),
 	    UP(REV_STEER, FROM4(POD_TCP4, PA, .payload_bytes = 1000)), FWD(STEER_PASS, TO4(80, WIRE_FIN | WIRE_ACK)),
-	    UP(REV_STEER, FROM4(POD_TCP4, WIRE_FIN | WIRE_ACK)), FWD(STEER_PASS, TO4(80, WIRE_ACK)), FWD(STEER_PASS, TO4(80, WIRE_SYN)) } },
+	    UP(REV_STEER, FROM4(POD_TCP4, WIRE_FIN | WIRE_ACK)), FWD(STEER_PASS, TO4(80, WIRE_ACK)),
+	    FWD(STEER_PASS, TO4(80, WIRE_SYN)) } },
 	{ "connection to its end, IPv6",
 	  NULL,
 	  { FWD(STEER_PASS, TO6(WIRE_SYN)), UP(REV_STEER, FROM6(SA)), FWD(STEER_PASS, TO6(PA, .payload_bytes = 90)),
-	    UP(REV_STEER, FROM6(PA, .payload_bytes = 1000)), FWD(STEER_PASS, TO6(PA, .payload_bytes = 9)), FWD(STEER_PASS, TO6(WIRE_RST)),
-	    UP(REV_STEER, FROM6(WIRE_RST)), FWD(STEER_PASS, TO6(WIRE_ACK)) } },
+	    UP(REV_STEER, FROM6(PA, .payload_bytes = 1000)), FWD(STEER_PASS, TO6(PA, .payload_bytes = 9)),
+	    FWD(STEER_PASS, TO6(WIRE_RST)), UP(REV_STEER, FROM6(WIRE_RST)), FWD(STEER_PASS, TO6(WIRE_ACK)) } },
 	{ "several requests on a connection",
 	  NULL,
-	  { FWD(STEER_PASS, TO4(80, WIRE_SYN)), UP(REV_STEER, FROM4(POD_TCP4, SA)), FWD(STEER_PASS, TO4(80, PA, .payload_bytes = 1)),
-	    UP(REV_STEER, FROM4(POD_TCP4, PA, .payload_bytes = 1)), UP(REV_STEER, FROM4(POD_TCP4, PA, .payload_bytes = 1)),
-	    FWD(STEER_PASS, TO4(80, PA, .payload_bytes = 2)), FWD(STEER_PASS, TO4(80, PA, .payload_bytes = 2)),
-	    UP(REV_STEER, FROM4(POD_TCP4, PA, .payload_bytes = 1)) } },
+	  { FWD(STEER_PASS, TO4(80, WIRE_SYN)), UP(REV_STEER, FROM4(POD_TCP4, SA)),
+	    FWD(STEER_PASS, TO4(80, PA, .payload_bytes = 1)), UP(REV_STEER, FROM4(POD_TCP4, PA, .payload_bytes = 1)),
+	    UP(REV_STEER, FROM4(POD_TCP4, PA, .payload_bytes = 1)), FWD(STEER_PASS, TO4(80, PA, .payload_bytes = 2)),
+	    FWD(STEER_PASS, TO4(80, PA, .payload_bytes = 2)), UP(REV_STEER, FROM4(POD_TCP4, PA, .payload_bytes = 1)) } },
 	{ "UDP exchange",
 	  NULL,
 	  { FWD(STEER_PASS, U4(.payload_bytes = 5)), FWD(STEER_PASS, U4(.payload_bytes = 6)),
-	    UP(REV_STEER, FRAME(POD4(POD_UDP4), POD_PORT, CLIENT4, 5000, WIRE_UDP, .payload_bytes = 7)), FWD(STEER_PASS, U4(.payload_bytes = 5)) } },
-	{ "redirect", NULL, { FWD(STEER_REDIRECT, R4(WIRE_SYN)), FWD(STEER_REDIRECT, R4(WIRE_ACK)), FWD(STEER_REDIRECT, R4(PA, .payload_bytes = 7)) } },
+	    UP(REV_STEER, FRAME(POD4(POD_UDP4), POD_PORT, CLIENT4, 5000, WIRE_UDP, .payload_bytes = 7)),
+	    FWD(STEER_PASS, U4(.payload_bytes = 5)) } },
+	{ "redirect",
+	  NULL,
+	  { FWD(STEER_REDIRECT, R4(WIRE_SYN)), FWD(STEER_REDIRECT, R4(WIRE_ACK)),
+	    FWD(STEER_REDIRECT, R4(PA, .payload_bytes = 7)) } },
 	ONE("redirect, IPv6", STEER_REDIRECT, R6(WIRE_SYN)),
 	ONE("redirect, UDP", STEER_REDIRECT, FRAME(CLIENT4, 5000, VIP4_R, 53, WIRE_UDP, .payload_bytes = 12)),
 	ONE("redirect, TTL 2", STEER_REDIRECT, R4(WIRE_SYN, .ttl = 2)),
@@ -96,10 +110,14 @@ const struct fixture fixtures_steer[] = {
 	ONE("redirect, TTL 0", STEER_FALLBACK, R4(WIRE_SYN, .zero_ttl = 1)),
 	ONE("redirect, hop limit 1", STEER_FALLBACK, R6(WIRE_SYN, .ttl = 1)),
 	ONE("redirect, SYN in a VLAN is a pass flow", STEER_PASS, R4(WIRE_SYN, .nr_vlans = 1)),
-	{ "redirect, later packet in a VLAN", NULL, { FWD(STEER_REDIRECT, R4(WIRE_SYN)), FWD(STEER_FALLBACK, R4(WIRE_ACK, .nr_vlans = 1)) } },
+	{ "redirect, later packet in a VLAN",
+	  NULL,
+	  { FWD(STEER_REDIRECT, R4(WIRE_SYN)), FWD(STEER_FALLBACK, R4(WIRE_ACK, .nr_vlans = 1)) } },
 	{ "redirect, MAC unknown", forget_mac, { FWD(STEER_FALLBACK, R4(WIRE_SYN)) } },
 	{ "redirect, MACs of different generations", other_mac_generation, { FWD(STEER_FALLBACK, R4(WIRE_SYN)) } },
-	{ "redirect, wrong checksums stay wrong", NULL, { FWD(STEER_REDIRECT, R4(WIRE_SYN, .ip_check_lie = 9, .check_lie = 9)) } },
+	{ "redirect, wrong checksums stay wrong",
+	  NULL,
+	  { FWD(STEER_REDIRECT, R4(WIRE_SYN, .ip_check_lie = 9, .check_lie = 9)) } },
 	ONE("redirect asked for, pod does not allow it", STEER_PASS, TO(VIP4_RPASS, 80, WIRE_SYN)),
 	ONE("unknown TCP port", REJECT_PORT, TO4(81, WIRE_SYN)),
 	ONE("unknown TCP port, not a SYN", REJECT_PORT, TO4(81, WIRE_ACK)),
@@ -111,8 +129,15 @@ const struct fixture fixtures_steer[] = {
 	ONE("known port of the node's own address", STEER_PASS, TO(VIP4_LOCAL, 80, WIRE_SYN)),
 	ONE("no pod", REJECT_NO_POD, TO(VIP4_NOPOD, 80, WIRE_SYN)),
 	ONE("no pod, ACK", PASS_MISS, TO(VIP4_NOPOD, 80, WIRE_ACK)),
-	{ "reject without budget", no_budget, { FWD(DROP_REJECT_RATE, TO4(81, WIRE_SYN)), FWD(DROP_REJECT_RATE, TO(VIP4_NOPOD, 80, WIRE_SYN)) } },
-	{ "reject until the budget is spent", budget_of_one, { FWD(REJECT_PORT, TO4(81, WIRE_SYN)), FWD(DROP_REJECT_RATE, TO4(81, WIRE_SYN)) } },
-	{ "draining", draining, { FWD(PASS_DRAINING, TO4(80, WIRE_SYN)), FWD(PASS_DRAINING, U6(.payload_bytes = 3)), FWD(PASS_MISS, TO4(80, WIRE_ACK)) } },
+	{ "reject without budget",
+	  no_budget,
+	  { FWD(DROP_REJECT_RATE, TO4(81, WIRE_SYN)), FWD(DROP_REJECT_RATE, TO(VIP4_NOPOD, 80, WIRE_SYN)) } },
+	{ "reject until the budget is spent",
+	  budget_of_one,
+	  { FWD(REJECT_PORT, TO4(81, WIRE_SYN)), FWD(DROP_REJECT_RATE, TO4(81, WIRE_SYN)) } },
+	{ "draining",
+	  draining,
+	  { FWD(PASS_DRAINING, TO4(80, WIRE_SYN)), FWD(PASS_DRAINING, U6(.payload_bytes = 3)),
+	    FWD(PASS_MISS, TO4(80, WIRE_ACK)) } },
 };
 const size_t nr_fixtures_steer = sizeof(fixtures_steer) / sizeof(fixtures_steer[0]);

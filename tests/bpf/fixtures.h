@@ -20,8 +20,10 @@ struct fixture {
 };
 
 /* Shorthands for specifications. */
-#define FRAME(src_, sport_, dst_, dport_, proto_, ...) \
-	{ .src = src_, .sport = sport_, .dst = dst_, .dport = dport_, .proto = proto_, __VA_ARGS__ }
+#define FRAME(src_, sport_, dst_, dport_, proto_, ...)                                                   \
+	{                                                                                                \
+		.src = src_, .sport = sport_, .dst = dst_, .dport = dport_, .proto = proto_, __VA_ARGS__ \
+	}
 #define TO4(port_, flags_, ...) FRAME(CLIENT4, 5000, VIP4_A, port_, WIRE_TCP, .tcp_flags = flags_, ##__VA_ARGS__)
 #define FROM4(pod_, flags_, ...) FRAME(POD4(pod_), POD_PORT, CLIENT4, 5000, WIRE_TCP, .tcp_flags = flags_, ##__VA_ARGS__)
 #define TO6(flags_, ...) FRAME(CLIENT6, 5000, VIP6_A, 80, WIRE_TCP, .tcp_flags = flags_, ##__VA_ARGS__)
@@ -31,9 +33,18 @@ struct fixture {
 #define R4(flags_, ...) FRAME(CLIENT4, 5000, VIP4_R, 80, WIRE_TCP, .tcp_flags = flags_, ##__VA_ARGS__)
 #define R6(flags_, ...) FRAME(CLIENT6, 5000, VIP6_R, 80, WIRE_TCP, .tcp_flags = flags_, ##__VA_ARGS__)
 
-#define FWD(verdict_, ...) { MODEL_XDP, PINTLE_V_##verdict_, __VA_ARGS__ }
-#define UP(verdict_, ...) { MODEL_REV_UP, PINTLE_V_##verdict_, __VA_ARGS__ }
-#define VETH(verdict_, ...) { MODEL_REV_VETH, PINTLE_V_##verdict_, __VA_ARGS__ }
+#define FWD(verdict_, ...)                                  \
+	{                                                   \
+		MODEL_XDP, PINTLE_V_##verdict_, __VA_ARGS__ \
+	}
+#define UP(verdict_, ...)                                      \
+	{                                                      \
+		MODEL_REV_UP, PINTLE_V_##verdict_, __VA_ARGS__ \
+	}
+#define VETH(verdict_, ...)                                      \
+	{                                                        \
+		MODEL_REV_VETH, PINTLE_V_##verdict_, __VA_ARGS__ \
+	}
 
 extern const struct fixture fixtures_parse[], fixtures_steer[], fixtures_icmp[], fixtures_reverse[];
 extern const size_t nr_fixtures_parse, nr_fixtures_steer, nr_fixtures_icmp, nr_fixtures_reverse;

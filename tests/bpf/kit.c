@@ -50,16 +50,26 @@ int kit__run(struct rig *r, enum model_prog prog, const struct pkt_spec *spec)
 
 int kit__to_vip(struct rig *r, uint32_t n, uint8_t tcp_flags, uint32_t payload_bytes)
 {
-	struct pkt_spec spec = { .src = kit__client(n), .dst = addr4(198, 51, 100, 1), .sport = kit__client_port(n), .dport = 80, .proto = WIRE_TCP,
-				 .tcp_flags = tcp_flags, .payload_bytes = payload_bytes };
+	struct pkt_spec spec = { .src = kit__client(n),
+				 .dst = addr4(198, 51, 100, 1),
+				 .sport = kit__client_port(n),
+				 .dport = 80,
+				 .proto = WIRE_TCP,
+				 .tcp_flags = tcp_flags,
+				 .payload_bytes = payload_bytes };
 
 	return kit__run(r, MODEL_XDP, &spec);
 }
 
 int kit__from_pod(struct rig *r, uint32_t n, uint16_t pod, uint8_t tcp_flags, uint32_t payload_bytes)
 {
-	struct pkt_spec spec = { .src = r->model.pods[pod].addr, .dst = kit__client(n), .sport = r->model.pods[pod].port, .dport = kit__client_port(n),
-				 .proto = WIRE_TCP, .tcp_flags = tcp_flags, .payload_bytes = payload_bytes };
+	struct pkt_spec spec = { .src = r->model.pods[pod].addr,
+				 .dst = kit__client(n),
+				 .sport = r->model.pods[pod].port,
+				 .dport = kit__client_port(n),
+				 .proto = WIRE_TCP,
+				 .tcp_flags = tcp_flags,
+				 .payload_bytes = payload_bytes };
 
 	return kit__run(r, MODEL_REV_UP, &spec);
 }
@@ -99,7 +109,8 @@ void kit__clocks(struct rig *r, uint8_t *ret_fine, uint8_t *ret_coarse)
 	*ret_coarse = (uint8_t)(slot->state >> PINTLE_FS_AGE_SHIFT);
 }
 
-void kit__place(struct rig *r, uint32_t at, uint32_t n, uint16_t frontend, uint16_t pod, uint64_t flags, uint8_t now, uint8_t age)
+void kit__place(struct rig *r, uint32_t at, uint32_t n, uint16_t frontend, uint16_t pod, uint64_t flags, uint8_t now,
+		uint8_t age)
 {
 	struct pintle_slot *slot = &r->flows[at / PINTLE_BUCKET_SLOTS].slot[at % PINTLE_BUCKET_SLOTS];
 	struct wire_addr client = kit__client(n);
@@ -129,16 +140,26 @@ static void kit__build(struct kit_frame *f, const struct pkt_spec *spec)
 
 void kit__frame_to_vip(struct kit_frame *f, uint32_t n, uint8_t tcp_flags, uint32_t payload_bytes)
 {
-	struct pkt_spec spec = { .src = kit__client(n), .dst = addr4(198, 51, 100, 1), .sport = kit__client_port(n), .dport = 80, .proto = WIRE_TCP,
-				 .tcp_flags = tcp_flags, .payload_bytes = payload_bytes };
+	struct pkt_spec spec = { .src = kit__client(n),
+				 .dst = addr4(198, 51, 100, 1),
+				 .sport = kit__client_port(n),
+				 .dport = 80,
+				 .proto = WIRE_TCP,
+				 .tcp_flags = tcp_flags,
+				 .payload_bytes = payload_bytes };
 
 	kit__build(f, &spec);
 }
 
 void kit__frame_from_pod(struct kit_frame *f, uint32_t n, uint8_t pod, uint8_t tcp_flags, uint32_t payload_bytes)
 {
-	struct pkt_spec spec = { .src = addr4(10, 2, 0, (uint8_t)(1 + pod)), .dst = kit__client(n), .sport = KIT_POD_PORT, .dport = kit__client_port(n),
-				 .proto = WIRE_TCP, .tcp_flags = tcp_flags, .payload_bytes = payload_bytes };
+	struct pkt_spec spec = { .src = addr4(10, 2, 0, (uint8_t)(1 + pod)),
+				 .dst = kit__client(n),
+				 .sport = KIT_POD_PORT,
+				 .dport = kit__client_port(n),
+				 .proto = WIRE_TCP,
+				 .tcp_flags = tcp_flags,
+				 .payload_bytes = payload_bytes };
 
 	kit__build(f, &spec);
 }

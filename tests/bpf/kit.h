@@ -21,7 +21,8 @@ int kit__new_flow(struct rig *r, uint32_t n);				     /* SYN of client n; the ch
 /* Present readings of the two clocks of the age byte. Uses the tables: reset and fill afterwards. */
 void kit__clocks(struct rig *r, uint8_t *ret_fine, uint8_t *ret_coarse);
 /* Writes client n's entry into a slot by hand and counts it; age = units back from `now`. */
-void kit__place(struct rig *r, uint32_t slot, uint32_t n, uint16_t frontend, uint16_t pod, uint64_t flags, uint8_t now, uint8_t age);
+void kit__place(struct rig *r, uint32_t slot, uint32_t n, uint16_t frontend, uint16_t pod, uint64_t flags, uint8_t now,
+		uint8_t age);
 void kit__forget_flows(struct rig *r); /* table and loads */
 /* A TCP frame to be fired many times with other ends; checksums are not kept up. Safe in threads. */
 struct kit_frame {

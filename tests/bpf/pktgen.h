@@ -19,13 +19,13 @@ struct pkt_spec {
 	uint8_t ttl;	   /* 0 = 64 */
 	uint8_t zero_ttl;  /* the TTL is really 0 */
 	uint32_t payload_bytes;
-	uint8_t nr_vlans;    /* 0..3; two or more start with 802.1ad */
-	uint8_t doff;	     /* TCP header words, 0 = 5 (and room for so many is made when it is larger) */
-	uint8_t udp_check;   /* enum pkt_udp_check */
+	uint8_t nr_vlans;     /* 0..3; two or more start with 802.1ad */
+	uint8_t doff;	      /* TCP header words, 0 = 5 (and room for so many is made when it is larger) */
+	uint8_t udp_check;    /* enum pkt_udp_check */
 	uint8_t option_words; /* IPv4 options, 4 B each */
-	uint8_t ext_header;  /* an IPv6 extension header of 8 B and this type; ext_present must be set (0 is hop-by-hop) */
+	uint8_t ext_header;   /* an IPv6 extension header of 8 B and this type; ext_present must be set (0 is hop-by-hop) */
 	uint8_t ext_present;
-	uint16_t frag_field; /* IPv4 flags and offset, host order */
+	uint16_t frag_field;		       /* IPv4 flags and offset, host order */
 	int16_t ip_length_lie, udp_length_lie; /* added to the true lengths */
 	uint32_t trailer_bytes;		       /* Ethernet padding behind the datagram */
 	uint16_t ether_type;		       /* instead of the family's; 0 = right */

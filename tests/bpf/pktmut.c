@@ -5,7 +5,8 @@
 #include "tests/bpf/pktgen.h"
 #include "tests/model/model.h"
 
-static const uint8_t pkt_bytes[] = { 0, 1, 4, 5, 6, 7, 15, 17, 20, 31, 40, 43, 44, 58, 60, 63, 64, 69, 70, 127, 128, 129, 254, 255 };
+static const uint8_t pkt_bytes[] = { 0,	 1,  4,	 5,  6,	 7,  15, 17,  20,  31,	40,  43,
+				     44, 58, 60, 63, 64, 69, 70, 127, 128, 129, 254, 255 };
 
 static void pkt__mutate_once(struct pkt *p, struct rng *rng)
 {
@@ -32,7 +33,8 @@ static void pkt__mutate_once(struct pkt *p, struct rng *rng)
 		break;
 	case 5: /* length fields of IP */
 		if (p->l3 + 6 <= p->bytes)
-			wire__put16(p->data + p->l3 + (rng__one_in(rng, 2) ? 2 : 4), (uint16_t)(p->bytes - p->l3 - 24 + rng__below(rng, 48)));
+			wire__put16(p->data + p->l3 + (rng__one_in(rng, 2) ? 2 : 4),
+				    (uint16_t)(p->bytes - p->l3 - 24 + rng__below(rng, 48)));
 		break;
 	case 6: /* a transport header's byte */
 		if (p->l4 + 14 <= p->bytes)

@@ -41,14 +41,22 @@ static uint32_t rig__entries(const struct rig *r, const char *name)
 		const char *name;
 		uint32_t entries;
 	} sizes[] = {
-		{ "pt_flows", m->nr_buckets },	       { "pt_stamps", m->nr_buckets * PINTLE_BUCKET_SLOTS },
-		{ "pt_vip4", m->nr_vip4_buckets },     { "pt_vip6", m->nr_vip6_buckets },
-		{ "pt_rev4", m->nr_rev4_buckets },     { "pt_rev6", m->nr_rev6_buckets },
-		{ "pt_frontends", m->max_frontends },  { "pt_services", m->max_frontends },
-		{ "pt_members", 2 * m->member_lines }, { "pt_picks", m->pick_lines },
-		{ "pt_pods", m->max_pods },	       { "pt_siblings", m->max_pods },
-		{ "pt_loads", m->max_pods },	       { "pt_traffic", m->max_pods },
-		{ "pt_ctl", 1 },		       { "pt_meta", 1 },
+		{ "pt_flows", m->nr_buckets },
+		{ "pt_stamps", m->nr_buckets * PINTLE_BUCKET_SLOTS },
+		{ "pt_vip4", m->nr_vip4_buckets },
+		{ "pt_vip6", m->nr_vip6_buckets },
+		{ "pt_rev4", m->nr_rev4_buckets },
+		{ "pt_rev6", m->nr_rev6_buckets },
+		{ "pt_frontends", m->max_frontends },
+		{ "pt_services", m->max_frontends },
+		{ "pt_members", 2 * m->member_lines },
+		{ "pt_picks", m->pick_lines },
+		{ "pt_pods", m->max_pods },
+		{ "pt_siblings", m->max_pods },
+		{ "pt_loads", m->max_pods },
+		{ "pt_traffic", m->max_pods },
+		{ "pt_ctl", 1 },
+		{ "pt_meta", 1 },
 	};
 	size_t i;
 
@@ -114,8 +122,9 @@ static int rig__set_rodata(struct rig *r, const char *name, const void *value, s
 static int rig__set_knobs(struct rig *r)
 {
 	const struct pintle_meta *m = &r->meta;
-	const uint32_t words[] = { m->nr_buckets - 1,	   m->nr_vip4_buckets - 1, m->nr_vip6_buckets - 1, m->nr_rev4_buckets - 1,
-				   m->nr_rev6_buckets - 1, m->member_lines,	   m->fine_shift,	   m->coarse_shift };
+	const uint32_t words[] = { m->nr_buckets - 1,	   m->nr_vip4_buckets - 1, m->nr_vip6_buckets - 1,
+				   m->nr_rev4_buckets - 1, m->nr_rev6_buckets - 1, m->member_lines,
+				   m->fine_shift,	   m->coarse_shift };
 	static const char *const names[] = { "pt_bucket_mask", "pt_vip4_mask",	  "pt_vip6_mask",  "pt_rev4_mask",
 					     "pt_rev6_mask",   "pt_member_lines", "pt_fine_shift", "pt_coarse_shift" };
 	uint64_t v6_flag = 1ull << 7;
@@ -219,7 +228,7 @@ int rig__open_clocked(struct rig *r, uint32_t nr_buckets, uint64_t seed_base, ui
 		fprintf(stderr, "%s: %s\n", path, strerror(errno));
 		return -errno;
 	}
-	bpf_object__for_each_map(map, r->obj) {
+	bpf_object__for_each_map (map, r->obj) {
 		uint32_t entries = rig__entries(r, bpf_map__name(map));
 
 		if (entries)

@@ -61,7 +61,8 @@ int rig__open_shared(void);
 void rig__set_psi(struct rig *r, double externality);
 uint16_t rig__add_service(struct rig *r, uint8_t policy, uint8_t flags);
 uint16_t rig__add_frontend(struct rig *r, uint16_t service, struct wire_addr addr, uint8_t proto, uint16_t port);
-void rig__add_vip(struct rig *r, struct wire_addr addr, bool local); /* the wildcard; add_frontend() makes a foreign one by itself */
+void rig__add_vip(struct rig *r, struct wire_addr addr,
+		  bool local); /* the wildcard; add_frontend() makes a foreign one by itself */
 uint16_t rig__add_pod(struct rig *r, struct wire_addr addr, uint16_t port);
 void rig__set_redirect(struct rig *r, uint16_t pod, uint8_t mac_low);
 uint16_t rig__add_member(struct rig *r, uint16_t service, uint16_t pod, double gain, uint16_t concurrency);
@@ -90,7 +91,8 @@ uint64_t rig__key(const struct rig *r, const struct wire_addr *client, uint16_t 
 
 /* Compares program and model on one frame; 0, or -1 with the story in why. Changes both states. */
 #define RIG_WHY_BYTES 1024
-int rig__step(struct rig *r, enum model_prog prog, const uint8_t *data, uint32_t bytes, int *ret_verdict, char why[RIG_WHY_BYTES]);
+int rig__step(struct rig *r, enum model_prog prog, const uint8_t *data, uint32_t bytes, int *ret_verdict,
+	      char why[RIG_WHY_BYTES]);
 /* Recounts the flow table and compares with pt_loads; checks for double keys and BUSY slots. 0, or -1 and why. */
 int rig__audit(struct rig *r, char why[RIG_WHY_BYTES]);
 

@@ -99,12 +99,21 @@ static void put_ep6(struct rig *r, struct pintle_ep6_bucket *table, uint32_t mas
 	ck_abort_msg("endpoint table is full");
 }
 
-static void put_endpoint(struct rig *r, bool is_pod, const struct wire_addr *a, uint16_t port, uint8_t proto, uint8_t flags, uint16_t id,
-			 uint16_t service)
+static void put_endpoint(struct rig *r, bool is_pod, const struct wire_addr *a, uint16_t port, uint8_t proto, uint8_t flags,
+			 uint16_t id, uint16_t service)
 {
-	struct pintle_ep4 e4 = { .addr_be = word_be(a->b), .port_be = port_be(port), .proto = proto, .flags = flags, .id = id,
-				 .service = service, .inv_sum = sum_of(a, port, true) };
-	struct pintle_ep6 e6 = { .port_be = port_be(port), .proto = proto, .flags = flags, .id = id, .service = service,
+	struct pintle_ep4 e4 = { .addr_be = word_be(a->b),
+				 .port_be = port_be(port),
+				 .proto = proto,
+				 .flags = flags,
+				 .id = id,
+				 .service = service,
+				 .inv_sum = sum_of(a, port, true) };
+	struct pintle_ep6 e6 = { .port_be = port_be(port),
+				 .proto = proto,
+				 .flags = flags,
+				 .id = id,
+				 .service = service,
 				 .inv_sum = sum_of(a, port, true) };
 
 	if (a->family == 4) {
@@ -184,6 +193,7 @@ uint16_t rig__add_pod(struct rig *r, struct wire_addr addr, uint16_t port)
 	pod->flags = PINTLE_POD_IN_USE;
 	pod->sum = sum_of(&addr, port, false);
 	pod->addr_sum = fold_words(addr.b, wire__addr_bytes(addr.family), false);
+	pod->concurrency = 1;
 	pod->detail = (uint16_t)(id + 1);
 	return id;
 }
@@ -219,12 +229,15 @@ uint16_t rig__add_member(struct rig *r, uint16_t service, uint16_t pod, double g
 	struct pintle_pool *pool = rig__pool(r, service);
 	uint16_t index = svc->nr_members++;
 	int16_t q8 = (int16_t)lround(256 * gain);
-	struct pintle_member member = { .pod = pod, .gain_q8 = q8, .gain_sat_q8 = (int16_t)(q8 - lround(256 * log2(concurrency))),
+	struct pintle_member member = { .pod = pod,
+					.gain_q8 = q8,
+					.gain_sat_q8 = (int16_t)(q8 - lround(256 * log2(concurrency))),
 					.concurrency = concurrency };
 	uint32_t line = pool->members_line + index / PINTLE_MEMBERS_PER_LINE, half;
 
 	ck_assert_uint_lt(index, MODEL_MAX_MEMBERS);
 	svc->members[index] = pod;
+	r->pods[pod].concurrency = concurrency;
 	for (half = 0; half < 2; half++)
 		r->members[line + half * r->meta.member_lines].member[index % PINTLE_MEMBERS_PER_LINE] = member;
 	pool->nr_members = svc->nr_members;

@@ -31,7 +31,8 @@ bool rig__can_run(enum model_prog prog, const uint8_t *data, uint32_t bytes)
 
 int rig__run(struct rig *r, enum model_prog prog, const uint8_t *data, uint32_t bytes, struct rig_out *ret)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = data, .data_size_in = bytes, .data_out = ret->data, .data_size_out = sizeof(ret->data));
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = data, .data_size_in = bytes, .data_out = ret->data,
+		    .data_size_out = sizeof(ret->data));
 	int err = bpf_prog_test_run_opts(r->prog_fd[prog], &opts);
 
 	ret->retval = opts.retval;
@@ -76,6 +77,7 @@ struct pintle_traffic rig__traffic(struct rig *r, uint16_t pod)
 	for (cpu = 0; cpu < r->nr_cpus; cpu++) {
 		sum.packets += values[cpu].packets;
 		sum.bytes += values[cpu].bytes;
+		sum.flows += values[cpu].flows;
 	}
 	return sum;
 }
@@ -120,14 +122,15 @@ uint64_t rig__key(const struct rig *r, const struct wire_addr *client, uint16_t 
 	wire__put16(b, client_port);
 	memcpy(&port_be, b, 2);
 	memcpy(words, client->b, 16);
-	return client->family == 4 ? pintle_flow_key4(words[0], port_be, frontend, &r->seed) :
-				     pintle_flow_key6(words, port_be, frontend, &r->seed);
+	return client->family == 4 ? pintle_flow_key4(words[0], port_be, frontend, &r->seed)
+				   : pintle_flow_key6(words, port_be, frontend, &r->seed);
 }
 
 struct pintle_slot *rig__slot(struct rig *r, const struct wire_addr *client, uint16_t client_port, uint16_t frontend)
 {
 	uint64_t key = rig__key(r, client, client_port, frontend), family = client->family == 6 ? PINTLE_FS_V6 : 0;
-	struct pintle_bucket *b[2] = { &r->flows[pintle_bucket_first(key, r->mask)], &r->flows[pintle_bucket_second(key, r->mask)] };
+	struct pintle_bucket *b[2] = { &r->flows[pintle_bucket_first(key, r->mask)],
+				       &r->flows[pintle_bucket_second(key, r->mask)] };
 	uint32_t i;
 
 	for (i = 0; i < 2 * PINTLE_BUCKET_SLOTS; i++) {
@@ -166,9 +169,9 @@ static int rig__fail(char why[RIG_WHY_BYTES], const char *fmt, ...)
 static uint64_t rig__model_flags(const struct model_flow *f)
 {
 	return PINTLE_FS_VALID | (f->client.family == 6 ? PINTLE_FS_V6 : 0) | (f->udp ? PINTLE_FS_UDP : 0) |
-	       (f->awaiting ? PINTLE_FS_AWAITING : 0) | (f->est ? PINTLE_FS_EST : 0) | (f->fin_client ? PINTLE_FS_FIN_CLIENT : 0) |
-	       (f->fin_pod ? PINTLE_FS_FIN_POD : 0) | (f->rst ? PINTLE_FS_RST : 0) | (f->redirect ? PINTLE_FS_REDIRECT : 0) |
-	       (f->syn ? PINTLE_FS_SYN : 0);
+	       (f->awaiting ? PINTLE_FS_AWAITING : 0) | (f->est ? PINTLE_FS_EST : 0) |
+	       (f->fin_client ? PINTLE_FS_FIN_CLIENT : 0) | (f->fin_pod ? PINTLE_FS_FIN_POD : 0) |
+	       (f->rst ? PINTLE_FS_RST : 0) | (f->redirect ? PINTLE_FS_REDIRECT : 0) | (f->syn ? PINTLE_FS_SYN : 0);
 }
 
 /* The entry of the flow that a packet belongs to, and its pod's loads. */
@@ -182,13 +185,15 @@ static int rig__compare_flow(struct rig *r, const struct model_flow *flow, char 
 	if (!slot)
 		return rig__fail(why, "the flow has no entry, frontend %u pod %u", flow->frontend, flow->pod);
 	if ((slot->state & PINTLE_FS_BACKEND_MASK) != flow->pod)
-		return rig__fail(why, "entry's pod %u, model's %u", (unsigned int)(slot->state & PINTLE_FS_BACKEND_MASK), flow->pod);
+		return rig__fail(why, "entry's pod %u, model's %u", (unsigned int)(slot->state & PINTLE_FS_BACKEND_MASK),
+				 flow->pod);
 	if ((slot->state & mask) != rig__model_flags(flow))
 		return rig__fail(why, "entry's flags %llx, model's %llx", (unsigned long long)((slot->state & mask) >> 32),
 				 (unsigned long long)(rig__model_flags(flow) >> 32));
 	load = r->loads[flow->pod];
 	if (load.awaiting != pod->awaiting || load.open != pod->open)
-		return rig__fail(why, "pod %u: awaiting %d open %d, model %d %d", flow->pod, load.awaiting, load.open, pod->awaiting, pod->open);
+		return rig__fail(why, "pod %u: awaiting %d open %d, model %d %d", flow->pod, load.awaiting, load.open,
+				 pod->awaiting, pod->open);
 	return 0;
 }
 
@@ -200,12 +205,13 @@ static int rig__compare_bytes(const struct rig_out *out, const uint8_t *expect, 
 		return rig__fail(why, "%u bytes out, expected %u", out->bytes, bytes);
 	for (i = 0; i < bytes; i++)
 		if (out->data[i] != expect[i])
-			return rig__fail(why, "byte %u is %02x%02x, expected %02x%02x", i, out->data[i], i + 1 < bytes ? out->data[i + 1] : 0, expect[i],
-					 i + 1 < bytes ? expect[i + 1] : 0);
+			return rig__fail(why, "byte %u is %02x%02x, expected %02x%02x", i, out->data[i],
+					 i + 1 < bytes ? out->data[i + 1] : 0, expect[i], i + 1 < bytes ? expect[i + 1] : 0);
 	return 0;
 }
 
-static int rig__compare_verdict(struct rig *r, const struct model_result *want, const uint64_t before[PINTLE_V_MAX], char why[RIG_WHY_BYTES])
+static int rig__compare_verdict(struct rig *r, const struct model_result *want, const uint64_t before[PINTLE_V_MAX],
+				char why[RIG_WHY_BYTES])
 {
 	uint64_t after[PINTLE_V_MAX];
 	int v, seen = 0;
@@ -225,7 +231,8 @@ static int rig__compare_verdict(struct rig *r, const struct model_result *want, 
 	return 0;
 }
 
-int rig__step(struct rig *r, enum model_prog prog, const uint8_t *data, uint32_t bytes, int *ret_verdict, char why[RIG_WHY_BYTES])
+int rig__step(struct rig *r, enum model_prog prog, const uint8_t *data, uint32_t bytes, int *ret_verdict,
+	      char why[RIG_WHY_BYTES])
 {
 	static struct rig_out out;
 	uint8_t expect[PKT_MAX_BYTES + 64];
@@ -265,7 +272,8 @@ static bool rig__is_double(struct rig *r, uint32_t at)
 		uint32_t other = b[i / PINTLE_BUCKET_SLOTS] * PINTLE_BUCKET_SLOTS + i % PINTLE_BUCKET_SLOTS;
 		const struct pintle_slot *slot = &r->flows[other / PINTLE_BUCKET_SLOTS].slot[other % PINTLE_BUCKET_SLOTS];
 
-		if (other != at && slot->key == mine->key && (slot->state & PINTLE_FS_VALID) && !((slot->state ^ mine->state) & PINTLE_FS_V6))
+		if (other != at && slot->key == mine->key && (slot->state & PINTLE_FS_VALID) &&
+		    !((slot->state ^ mine->state) & PINTLE_FS_V6))
 			return true;
 	}
 	return false;
@@ -293,8 +301,8 @@ int rig__audit(struct rig *r, char why[RIG_WHY_BYTES])
 		return rig__fail(why, "%u slots are BUSY, %u entries have a double", busy, doubles);
 	for (i = 0; i < MODEL_MAX_PODS; i++)
 		if (count[i].awaiting != r->loads[i].awaiting || count[i].open != r->loads[i].open)
-			return rig__fail(why, "pod %u: load awaiting %d open %d, recount %d %d", i, r->loads[i].awaiting, r->loads[i].open,
-					 count[i].awaiting, count[i].open);
+			return rig__fail(why, "pod %u: load awaiting %d open %d, recount %d %d", i, r->loads[i].awaiting,
+					 r->loads[i].open, count[i].awaiting, count[i].open);
 	return 0;
 }
 

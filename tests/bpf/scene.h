@@ -21,8 +21,14 @@
 
 #include "tests/bpf/rig.h"
 
-#define A4(a, b_, c, d) { .family = 4, .b = { a, b_, c, d } }
-#define A6(net, host) { .family = 6, .b = { 0x20, 0x01, 0x0d, 0xb8, 0, net, [15] = host } }
+#define A4(a, b_, c, d)                           \
+	{                                         \
+		.family = 4, .b = { a, b_, c, d } \
+	}
+#define A6(net, host)                                                             \
+	{                                                                         \
+		.family = 6, .b = { 0x20, 0x01, 0x0d, 0xb8, 0, net, [15] = host } \
+	}
 
 #define VIP4_A A4(198, 51, 100, 10)
 #define VIP4_R A4(198, 51, 100, 20)
@@ -43,10 +49,38 @@
 #define POD6(n) A6(2, 10 + (n))
 #define POD_PORT 8080
 
-enum { FE_TCP4 = 0, FE_UDP4, FE_TCP6, FE_UDP6, FE_RTCP4, FE_RTCP6, FE_RUDP4, FE_NOPOD, FE_SIBA, FE_SIBB, FE_LOCAL, FE_RPASS, FE_ONEA, FE_ONEB,
-       NR_SCENE_FRONTENDS };
-enum { POD_TCP4 = 0, POD_UDP4, POD_TCP6, POD_UDP6, POD_RTCP4, POD_RTCP6, POD_RUDP4, POD_SIB0, POD_SIB1, POD_LOCAL, POD_RPASS, POD_ONE,
-       NR_SCENE_PODS };
+enum {
+	FE_TCP4 = 0,
+	FE_UDP4,
+	FE_TCP6,
+	FE_UDP6,
+	FE_RTCP4,
+	FE_RTCP6,
+	FE_RUDP4,
+	FE_NOPOD,
+	FE_SIBA,
+	FE_SIBB,
+	FE_LOCAL,
+	FE_RPASS,
+	FE_ONEA,
+	FE_ONEB,
+	NR_SCENE_FRONTENDS
+};
+enum {
+	POD_TCP4 = 0,
+	POD_UDP4,
+	POD_TCP6,
+	POD_UDP6,
+	POD_RTCP4,
+	POD_RTCP6,
+	POD_RUDP4,
+	POD_SIB0,
+	POD_SIB1,
+	POD_LOCAL,
+	POD_RPASS,
+	POD_ONE,
+	NR_SCENE_PODS
+};
 
 void scene__make(struct rig *r);
 

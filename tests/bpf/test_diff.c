@@ -28,8 +28,16 @@ static uint16_t fuzz__client_port(struct fuzz *f)
 
 static uint8_t fuzz__tcp_flags(struct fuzz *f)
 {
-	static const uint8_t usual[] = { WIRE_SYN, WIRE_SYN, WIRE_SYN | WIRE_ACK, WIRE_ACK, WIRE_ACK, WIRE_PSH | WIRE_ACK, WIRE_FIN | WIRE_ACK,
-					 WIRE_RST, WIRE_RST | WIRE_ACK, WIRE_FIN | WIRE_PSH | WIRE_ACK };
+	static const uint8_t usual[] = { WIRE_SYN,
+					 WIRE_SYN,
+					 WIRE_SYN | WIRE_ACK,
+					 WIRE_ACK,
+					 WIRE_ACK,
+					 WIRE_PSH | WIRE_ACK,
+					 WIRE_FIN | WIRE_ACK,
+					 WIRE_RST,
+					 WIRE_RST | WIRE_ACK,
+					 WIRE_FIN | WIRE_PSH | WIRE_ACK };
 
 	if (rng__one_in(&f->rng, 12))
 		return (uint8_t)rng__below(&f->rng, 256);
@@ -206,8 +214,8 @@ static void fuzz__save(const struct pkt *p, uint64_t seed, uint64_t at)
 		return;
 	fwrite(p->data, 1, p->bytes, out);
 	fclose(out);
-	fprintf(stderr, "saved in %s; again by PINTLE_FUZZ_SEED=%llu PINTLE_FUZZ_PACKETS=%llu\n", path, (unsigned long long)seed,
-		(unsigned long long)at + 1);
+	fprintf(stderr, "saved in %s; again by PINTLE_FUZZ_SEED=%llu PINTLE_FUZZ_PACKETS=%llu\n", path,
+		(unsigned long long)seed, (unsigned long long)at + 1);
 }
 
 /* Flows pile up; a round ends before the table is so full that one gives way, which the model does not do. */
@@ -240,40 +248,42 @@ static void fuzz__report(const uint64_t total[PINTLE_V_MAX], uint64_t seed, uint
 		printf(" %s %llu", verdict_name(v), (unsigned long long)total[v]);
 	printf("\n");
 	for (v = 1; demand_all && v < PINTLE_V_MAX; v++) /* a generator that never gets there proves nothing */
-		ck_assert_msg(total[v] || v == PINTLE_V_DROP_TABLE_FULL || v == PINTLE_V_DROP_RACE || v == PINTLE_V_DROP_INTERNAL ||
-				      v == PINTLE_V_PASS_INTERNAL || v == PINTLE_V_REV_INTERNAL,
+		ck_assert_msg(total[v] || v == PINTLE_V_DROP_TABLE_FULL || v == PINTLE_V_DROP_RACE ||
+				      v == PINTLE_V_DROP_INTERNAL || v == PINTLE_V_PASS_INTERNAL || v == PINTLE_V_REV_INTERNAL,
 			      "no packet ended in %s", verdict_name(v));
 }
 
 START_TEST(programs_equal_model)
-{
-	uint64_t nr = tests_count("PINTLE_FUZZ_PACKETS", 100000, 10000000), seed = tests_count("PINTLE_FUZZ_SEED", 20240611, 20240611), i;
-	static const char *const names[] = { "pt_xdp", "pt_tc", "pt_rev_up", "pt_rev_veth" };
-	uint64_t total[PINTLE_V_MAX] = { 0 }, ran = 0;
-	struct fuzz f = { .rng = { seed }, .r = rig__shared() };
-	char why[RIG_WHY_BYTES];
-	enum model_prog prog;
-	struct pkt p;
+	{
+		uint64_t nr = tests_count("PINTLE_FUZZ_PACKETS", 100000, 10000000),
+			 seed = tests_count("PINTLE_FUZZ_SEED", 20240611, 20240611), i;
+		static const char *const names[] = { "pt_xdp", "pt_tc", "pt_rev_up", "pt_rev_veth" };
+		uint64_t total[PINTLE_V_MAX] = { 0 }, ran = 0;
+		struct fuzz f = { .rng = { seed }, .r = rig__shared() };
+		char why[RIG_WHY_BYTES];
+		enum model_prog prog;
+		struct pkt p;
 
-	for (i = 0; i < nr; i++) {
-		if (i % FUZZ_ROUND == 0)
-			fuzz__begin_round(&f, total);
-		if (i % 64 == 0)
-			rig__drain_events(f.r);
-		if (i % 512 == 511)
-			fuzz__tweak(&f);
-		prog = fuzz__make(&f, &p);
-		if (!rig__can_run(prog, p.data, p.bytes))
-			continue;
-		ran++;
-		if (!rig__step(f.r, prog, p.data, p.bytes, NULL, why))
-			continue;
-		fuzz__save(&p, seed, i);
-		ck_abort_msg("seed %llu, packet %llu, %s: %s", (unsigned long long)seed, (unsigned long long)i, names[prog], why);
+		for (i = 0; i < nr; i++) {
+			if (i % FUZZ_ROUND == 0)
+				fuzz__begin_round(&f, total);
+			if (i % 64 == 0)
+				rig__drain_events(f.r);
+			if (i % 512 == 511)
+				fuzz__tweak(&f);
+			prog = fuzz__make(&f, &p);
+			if (!rig__can_run(prog, p.data, p.bytes))
+				continue;
+			ran++;
+			if (!rig__step(f.r, prog, p.data, p.bytes, NULL, why))
+				continue;
+			fuzz__save(&p, seed, i);
+			ck_abort_msg("seed %llu, packet %llu, %s: %s", (unsigned long long)seed, (unsigned long long)i,
+				     names[prog], why);
+		}
+		fuzz__begin_round(&f, total);
+		fuzz__report(total, seed, ran, nr >= 100000);
 	}
-	fuzz__begin_round(&f, total);
-	fuzz__report(total, seed, ran, nr >= 100000);
-}
 END_TEST
 
 Suite *diff_suite(void)

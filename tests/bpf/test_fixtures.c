@@ -51,7 +51,8 @@ static void run_fixture(const struct fixture *fx, bool by_tc)
 			pkt__dump(fx->name, p.data, p.bytes);
 			ck_abort_msg("%s (%s), step %d: %s", fx->name, by_tc ? "TC" : "XDP", i + 1, why);
 		}
-		ck_assert_msg(verdict == step->verdict, "%s (%s), step %d: verdict %s of program and model, the fixture says %s", fx->name,
+		ck_assert_msg(verdict == step->verdict,
+			      "%s (%s), step %d: verdict %s of program and model, the fixture says %s", fx->name,
 			      by_tc ? "TC" : "XDP", i + 1, verdict_name(verdict), verdict_name(step->verdict));
 	}
 	ck_assert_msg(!rig__audit(r, why), "%s: %s", fx->name, why);
@@ -63,113 +64,165 @@ static void run_group(size_t group, int i)
 }
 
 START_TEST(fixture_parse)
-{
-	run_group(0, _i);
-}
+	{
+		run_group(0, _i);
+	}
 END_TEST
 
 START_TEST(fixture_steer)
-{
-	run_group(1, _i);
-}
+	{
+		run_group(1, _i);
+	}
 END_TEST
 
 START_TEST(fixture_icmp)
-{
-	run_group(2, _i);
-}
+	{
+		run_group(2, _i);
+	}
 END_TEST
 
 START_TEST(fixture_reverse)
-{
-	run_group(3, _i);
-}
+	{
+		run_group(3, _i);
+	}
 END_TEST
 
 START_TEST(every_verdict_has_a_fixture)
-{
-	bool hit[PINTLE_V_MAX] = { [PINTLE_V_CONTINUE] = true };
-	size_t g, i;
-	int s, v;
+	{
+		bool hit[PINTLE_V_MAX] = { [PINTLE_V_CONTINUE] = true };
+		size_t g, i;
+		int s, v;
 
-	for (i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++)
-		hit[elsewhere[i].verdict] = true;
-	for (g = 0; g < NR_GROUPS; g++)
-		for (i = 0; i < *groups[g].nr; i++)
-			for (s = 0; s < FIXTURE_MAX_STEPS; s++)
-				hit[groups[g].fixtures[i].steps[s].verdict] = true;
-	for (v = 0; v < PINTLE_V_MAX; v++)
-		ck_assert_msg(hit[v], "no fixture ends in %s", verdict_name(v));
-}
+		for (i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++)
+			hit[elsewhere[i].verdict] = true;
+		for (g = 0; g < NR_GROUPS; g++)
+			for (i = 0; i < *groups[g].nr; i++)
+				for (s = 0; s < FIXTURE_MAX_STEPS; s++)
+					hit[groups[g].fixtures[i].steps[s].verdict] = true;
+		for (v = 0; v < PINTLE_V_MAX; v++)
+			ck_assert_msg(hit[v], "no fixture ends in %s", verdict_name(v));
+	}
 END_TEST
 
 /* Correct packets must leave with correct checksums, judged by naive sums alone and not by the model. */
 START_TEST(correct_stays_correct)
-{
-	static const struct pkt_spec specs[] = { TO4(80, WIRE_SYN), TO6(WIRE_SYN), U4(.payload_bytes = 33), U6(.payload_bytes = 32), R4(WIRE_SYN), R6(WIRE_SYN) };
-	static struct rig_out out;
-	struct rig *r = rig__shared();
-	const char *wrong;
-	struct pkt p;
-	int i;
+	{
+		static const struct pkt_spec specs[] = { TO4(80, WIRE_SYN),	  TO6(WIRE_SYN), U4(.payload_bytes = 33),
+							 U6(.payload_bytes = 32), R4(WIRE_SYN),	 R6(WIRE_SYN) };
+		static struct rig_out out;
+		struct rig *r = rig__shared();
+		const char *wrong;
+		struct pkt p;
+		int i;
 
-	scene__make(r);
-	for (i = 0; i < 2 * (int)(sizeof(specs) / sizeof(specs[0])); i++) {
-		pkt__build(&specs[i / 2], &p);
-		wrong = pkt__wrong_checksum(p.data, p.bytes);
-		ck_assert_msg(!wrong, "the generator made a wrong %s checksum", wrong);
-		ck_assert_int_eq(rig__run(r, i % 2 ? MODEL_TC : MODEL_XDP, p.data, p.bytes, &out), 0);
-		ck_assert_msg(memcmp(out.data, p.data, p.bytes), "packet %d was not translated", i / 2);
-		wrong = pkt__wrong_checksum(out.data, out.bytes);
-		ck_assert_msg(!wrong, "packet %d left with a wrong %s checksum", i / 2, wrong);
+		scene__make(r);
+		for (i = 0; i < 2 * (int)(sizeof(specs) / sizeof(specs[0])); i++) {
+			pkt__build(&specs[i / 2], &p);
+			wrong = pkt__wrong_checksum(p.data, p.bytes);
+			ck_assert_msg(!wrong, "the generator made a wrong %s checksum", wrong);
+			ck_assert_int_eq(rig__run(r, i % 2 ? MODEL_TC : MODEL_XDP, p.data, p.bytes, &out), 0);
+			ck_assert_msg(memcmp(out.data, p.data, p.bytes), "packet %d was not translated", i / 2);
+			wrong = pkt__wrong_checksum(out.data, out.bytes);
+			ck_assert_msg(!wrong, "packet %d left with a wrong %s checksum", i / 2, wrong);
+		}
 	}
-}
 END_TEST
 
 /* Torn at every byte: whatever is left, program and model agree and nothing else is touched. */
 START_TEST(torn_at_every_byte)
-{
-	static const struct pkt_spec inner = FRAME(VIP4_A, 80, CLIENT4, 5000, WIRE_TCP, .tcp_flags = WIRE_ACK, .payload_bytes = 30);
-	static const struct pkt_spec specs[] = { TO4(80, WIRE_SYN, .doff = 8), TO6(WIRE_SYN, .nr_vlans = 2), U4(.payload_bytes = 20, .nr_vlans = 1),
-						 U6(.payload_bytes = 9), FROM4(POD_TCP4, WIRE_ACK, .payload_bytes = 12),
-						 { .src = ROUTER4, .dst = VIP4_A, .proto = WIRE_ICMP, .icmp_type = 3, .inner = &inner } };
-	struct rig *r = rig__shared();
-	char why[RIG_WHY_BYTES];
-	uint32_t n, s, prog;
-	struct pkt p;
+	{
+		static const struct pkt_spec inner = FRAME(VIP4_A, 80, CLIENT4, 5000, WIRE_TCP, .tcp_flags = WIRE_ACK,
+							   .payload_bytes = 30);
+		static const struct pkt_spec specs[] = {
+			TO4(80, WIRE_SYN, .doff = 8),
+			TO6(WIRE_SYN, .nr_vlans = 2),
+			U4(.payload_bytes = 20, .nr_vlans = 1),
+			U6(.payload_bytes = 9),
+			FROM4(POD_TCP4, WIRE_ACK, .payload_bytes = 12),
+			{ .src = ROUTER4, .dst = VIP4_A, .proto = WIRE_ICMP, .icmp_type = 3, .inner = &inner }
+		};
+		struct rig *r = rig__shared();
+		char why[RIG_WHY_BYTES];
+		uint32_t n, s, prog;
+		struct pkt p;
 
-	scene__make(r);
-	for (s = 0; s < sizeof(specs) / sizeof(specs[0]); s++) {
-		pkt__build(&specs[s], &p);
-		for (n = WIRE_ETH_BYTES; n <= p.bytes; n++)
-			for (prog = 0; prog < MODEL_NR_PROGS; prog++)
-				ck_assert_msg(!rig__can_run(prog, p.data, n) || !rig__step(r, prog, p.data, n, NULL, why),
-					      "packet %u, %u of %u bytes, program %u: %s", s, n, p.bytes, prog, why);
+		scene__make(r);
+		for (s = 0; s < sizeof(specs) / sizeof(specs[0]); s++) {
+			pkt__build(&specs[s], &p);
+			for (n = WIRE_ETH_BYTES; n <= p.bytes; n++)
+				for (prog = 0; prog < MODEL_NR_PROGS; prog++)
+					ck_assert_msg(!rig__can_run(prog, p.data, n) ||
+							      !rig__step(r, prog, p.data, n, NULL, why),
+						      "packet %u, %u of %u bytes, program %u: %s", s, n, p.bytes, prog, why);
+		}
+		ck_assert_msg(!rig__audit(r, why), "%s", why);
 	}
-	ck_assert_msg(!rig__audit(r, why), "%s", why);
-}
 END_TEST
 
 /* XDP redirects through the devmap: an empty slot means that the stack delivers. TC names the device itself. */
 START_TEST(devmap_slot_empty)
-{
-	static const struct pkt_spec syn = R4(WIRE_SYN);
-	struct rig *r = rig__shared();
-	char why[RIG_WHY_BYTES];
-	uint32_t slot;
-	struct pkt p;
-	int verdict;
+	{
+		static const struct pkt_spec syn = R4(WIRE_SYN);
+		struct rig *r = rig__shared();
+		char why[RIG_WHY_BYTES];
+		uint32_t slot;
+		struct pkt p;
+		int verdict;
 
-	scene__make(r);
-	slot = r->pods[POD_RTCP4].devmap;
-	ck_assert_int_eq(bpf_map_delete_elem(r->devmap_fd, &slot), 0);
-	pkt__build(&syn, &p);
-	ck_assert_msg(!rig__step(r, MODEL_TC, p.data, p.bytes, &verdict, why), "%s", why);
-	ck_assert_int_eq(verdict, PINTLE_V_STEER_REDIRECT);
-	r->model.pods[POD_RTCP4].has_macs = false; /* to the client the same: not possible now */
-	ck_assert_msg(!rig__step(r, MODEL_XDP, p.data, p.bytes, &verdict, why), "%s", why);
-	ck_assert_int_eq(verdict, PINTLE_V_STEER_FALLBACK);
+		scene__make(r);
+		slot = r->pods[POD_RTCP4].devmap;
+		ck_assert_int_eq(bpf_map_delete_elem(r->devmap_fd, &slot), 0);
+		pkt__build(&syn, &p);
+		ck_assert_msg(!rig__step(r, MODEL_TC, p.data, p.bytes, &verdict, why), "%s", why);
+		ck_assert_int_eq(verdict, PINTLE_V_STEER_REDIRECT);
+		r->model.pods[POD_RTCP4].has_macs = false; /* to the client the same: not possible now */
+		ck_assert_msg(!rig__step(r, MODEL_XDP, p.data, p.bytes, &verdict, why), "%s", why);
+		ck_assert_int_eq(verdict, PINTLE_V_STEER_FALLBACK);
+	}
+END_TEST
+
+/* Runs a frame as a GSO super-packet of four segments; the verdict. */
+static int run_gso(struct rig *r, enum model_prog prog, const struct pkt *p, struct rig_out *out, uint32_t segments)
+{
+	struct __sk_buff skb = { .gso_segs = segments, .gso_size = segments ? 100 : 0 };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = p->data, .data_size_in = p->bytes, .data_out = out->data,
+		    .data_size_out = sizeof(out->data), .ctx_in = &skb, .ctx_size_in = sizeof(skb));
+	uint64_t before[PINTLE_V_MAX], after[PINTLE_V_MAX];
+	int v, seen = 0;
+
+	rig__verdicts(r, before);
+	ck_assert_int_eq(bpf_prog_test_run_opts(r->prog_fd[prog], &opts), 0);
+	rig__verdicts(r, after);
+	for (v = 0; v < PINTLE_V_MAX; v++)
+		seen = after[v] != before[v] ? v : seen;
+	out->bytes = opts.data_size_out;
+	return seen;
 }
+
+/* "BIG TCP" super-packets state no length, UDP ones that of a segment: with GSO the frame bounds them, without they are malformed. */
+START_TEST(gso_lengths)
+	{
+		static const struct pkt_spec syns[] = { TO4(80, WIRE_SYN), TO6(WIRE_SYN) };
+		static const struct pkt_spec datas[] = { TO4(80, WIRE_ACK, .payload_bytes = 400),
+							 TO6(WIRE_ACK, .payload_bytes = 400) };
+		static const struct pkt_spec udp = U4(.payload_bytes = 400);
+		static struct rig_out out;
+		struct rig *r = rig__shared();
+		struct pkt p;
+
+		scene__make(r);
+		pkt__build(&syns[_i], &p);
+		ck_assert_int_eq(rig__run(r, MODEL_TC, p.data, p.bytes, &out), 0);
+		pkt__build(&datas[_i], &p);
+		wire__put16(p.data + p.l3 + (_i ? 4 : 2), 0);
+		ck_assert_int_eq(run_gso(r, MODEL_TC, &p, &out, 0), PINTLE_V_PASS_MALFORMED);
+		ck_assert_int_eq(run_gso(r, MODEL_TC, &p, &out, 4), PINTLE_V_STEER_PASS);
+		ck_assert_int_eq(wire__get16(out.data + p.l3 + (_i ? 4 : 2)), 0);
+		pkt__build(&udp, &p);
+		wire__put16(p.data + p.l4 + 4, 1000); /* beyond the datagram */
+		ck_assert_int_eq(run_gso(r, MODEL_TC, &p, &out, 0), PINTLE_V_PASS_MALFORMED);
+		ck_assert_int_eq(run_gso(r, MODEL_TC, &p, &out, 4), PINTLE_V_STEER_PASS);
+	}
 END_TEST
 
 Suite *fixtures_suite(void)
@@ -184,6 +237,7 @@ Suite *fixtures_suite(void)
 	tcase_add_loop_test(tc, fixture_reverse, 0, 2 * (int)nr_fixtures_reverse);
 	tcase_add_test(tc, every_verdict_has_a_fixture);
 	tcase_add_test(tc, devmap_slot_empty);
+	tcase_add_loop_test(tc, gso_lengths, 0, 2);
 	tcase_add_test(tc, correct_stays_correct);
 	tcase_add_test(tc, torn_at_every_byte);
 	suite_add_tcase(s, tc);

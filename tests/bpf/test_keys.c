@@ -47,20 +47,20 @@ static uint64_t unmix(uint64_t y, const struct pintle_seed *s)
 }
 
 START_TEST(mix_is_a_bijection)
-{
-	uint64_t i, x;
-	int k;
+	{
+		uint64_t i, x;
+		int k;
 
-	for (k = 0; k < 20; k++) {
-		struct pintle_seed s = make_seed(1000u + (unsigned int)k);
-		struct rng rng = { 5u + (unsigned int)k };
+		for (k = 0; k < 20; k++) {
+			struct pintle_seed s = make_seed(1000u + (unsigned int)k);
+			struct rng rng = { 5u + (unsigned int)k };
 
-		for (i = 0; i < 100000; i++) {
-			x = i % 2 ? rng__next(&rng) : i;
-			ck_assert(unmix(pintle_mix(x, &s), &s) == x && pintle_mix(unmix(x, &s), &s) == x);
+			for (i = 0; i < 100000; i++) {
+				x = i % 2 ? rng__next(&rng) : i;
+				ck_assert(unmix(pintle_mix(x, &s), &s) == x && pintle_mix(unmix(x, &s), &s) == x);
+			}
 		}
 	}
-}
 END_TEST
 
 /* Tuple number i of a series: half of them neighbours in address and port, half random. Series never share a tuple. */
@@ -122,27 +122,30 @@ static bool put(struct pintle_bucket *table, uint32_t mask, uint64_t key, uint64
 
 /* 250k flows of each family in a table of the size for 1M; then keys of other flows, none of which may be found. */
 START_TEST(no_false_hit)
-{
-	const uint32_t buckets = 1u << 19, mask = buckets - 1;
-	struct pintle_bucket *table = aligned_alloc(64, buckets * sizeof(*table));
-	uint64_t nr = tests_count("PINTLE_KEYS", 4000000, 100000000), i, put_in = 0, hits = 0;
-	struct pintle_seed s = make_seed(77);
+	{
+		const uint32_t buckets = 1u << 19, mask = buckets - 1;
+		struct pintle_bucket *table = aligned_alloc(64, buckets * sizeof(*table));
+		uint64_t nr = tests_count("PINTLE_KEYS", 4000000, 100000000), i, put_in = 0, hits = 0;
+		struct pintle_seed s = make_seed(77);
 
-	ck_assert_ptr_nonnull(table);
-	memset(table, 0, buckets * sizeof(*table));
-	for (i = 0; i < 250000; i++) {
-		put_in += put(table, mask, key4_of(i, 1, &s), 0);
-		put_in += put(table, mask, key6_of(i, 1, &s), PINTLE_FS_V6);
+		ck_assert_ptr_nonnull(table);
+		memset(table, 0, buckets * sizeof(*table));
+		for (i = 0; i < 250000; i++) {
+			put_in += put(table, mask, key4_of(i, 1, &s), 0);
+			put_in += put(table, mask, key6_of(i, 1, &s), PINTLE_FS_V6);
+		}
+		ck_assert_uint_gt(put_in, 499000);
+		for (i = 0; i < 1000; i++) /* the probe does find what is there */
+			ck_assert(probe(table, mask, key4_of(i, 1, &s), 0) &&
+				  probe(table, mask, key6_of(i, 1, &s), PINTLE_FS_V6));
+		for (i = 0; i < nr; i++)
+			hits += i % 2 ? probe(table, mask, key6_of(i, 2, &s), PINTLE_FS_V6)
+				      : probe(table, mask, key4_of(i, 2, &s), 0);
+		ck_assert_msg(hits == 0, "%llu of %llu keys were found that nobody put in", (unsigned long long)hits,
+			      (unsigned long long)nr);
+		printf("# flow keys: no false hit in %llu\n", (unsigned long long)nr);
+		free(table);
 	}
-	ck_assert_uint_gt(put_in, 499000);
-	for (i = 0; i < 1000; i++) /* the probe does find what is there */
-		ck_assert(probe(table, mask, key4_of(i, 1, &s), 0) && probe(table, mask, key6_of(i, 1, &s), PINTLE_FS_V6));
-	for (i = 0; i < nr; i++)
-		hits += i % 2 ? probe(table, mask, key6_of(i, 2, &s), PINTLE_FS_V6) : probe(table, mask, key4_of(i, 2, &s), 0);
-	ck_assert_msg(hits == 0, "%llu of %llu keys were found that nobody put in", (unsigned long long)hits, (unsigned long long)nr);
-	printf("# flow keys: no false hit in %llu\n", (unsigned long long)nr);
-	free(table);
-}
 END_TEST
 
 static int compare_u64(const void *a, const void *b)
@@ -155,29 +158,29 @@ static int compare_u64(const void *a, const void *b)
 }
 
 START_TEST(ipv6_hashes_differ)
-{
-	uint64_t nr = tests_count("PINTLE_KEYS", 4000000, 100000000), i, n, key, room = nr / PASSES + nr / 100 + 10000;
-	struct pintle_seed s = make_seed(88);
-	uint64_t *keys = malloc(room * sizeof(*keys)), equal = 0;
-	unsigned int pass;
+	{
+		uint64_t nr = tests_count("PINTLE_KEYS", 4000000, 100000000), i, n, key, room = nr / PASSES + nr / 100 + 10000;
+		struct pintle_seed s = make_seed(88);
+		uint64_t *keys = malloc(room * sizeof(*keys)), equal = 0;
+		unsigned int pass;
 
-	ck_assert_ptr_nonnull(keys);
-	for (pass = 0; pass < PASSES; pass++) {
-		for (i = 0, n = 0; i < nr; i++) {
-			key = key6_of(i, 3, &s);
-			if (key >> 60 != pass)
-				continue;
-			ck_assert_uint_lt(n, room); /* the top bits are uniform to a percent */
-			keys[n++] = key;
+		ck_assert_ptr_nonnull(keys);
+		for (pass = 0; pass < PASSES; pass++) {
+			for (i = 0, n = 0; i < nr; i++) {
+				key = key6_of(i, 3, &s);
+				if (key >> 60 != pass)
+					continue;
+				ck_assert_uint_lt(n, room); /* the top bits are uniform to a percent */
+				keys[n++] = key;
+			}
+			qsort(keys, n, sizeof(*keys), compare_u64);
+			for (i = 1; i < n; i++)
+				equal += keys[i] == keys[i - 1];
 		}
-		qsort(keys, n, sizeof(*keys), compare_u64);
-		for (i = 1; i < n; i++)
-			equal += keys[i] == keys[i - 1];
+		ck_assert_msg(equal == 0, "%llu collisions in %llu tuples", (unsigned long long)equal, (unsigned long long)nr);
+		printf("# IPv6 hashes: no collision in %llu\n", (unsigned long long)nr);
+		free(keys);
 	}
-	ck_assert_msg(equal == 0, "%llu collisions in %llu tuples", (unsigned long long)equal, (unsigned long long)nr);
-	printf("# IPv6 hashes: no collision in %llu\n", (unsigned long long)nr);
-	free(keys);
-}
 END_TEST
 
 #define CRAFTED 100000u
@@ -205,85 +208,87 @@ static void craft(struct tuple *out, const struct pintle_seed *s)
 }
 
 START_TEST(crafted_flows_spread)
-{
-	const uint32_t buckets = 1u << 17;
-	struct pintle_seed known = make_seed(1);
-	struct tuple *flows = malloc(CRAFTED * sizeof(*flows));
-	static uint32_t counts[CRAFT_BUCKETS], second[CRAFT_BUCKETS];
-	static double expected[CRAFT_BUCKETS];
-	double mean = CRAFTED / (double)CRAFT_BUCKETS, sigma = sqrt(mean);
-	static struct rig r;
-	struct kit_frame f;
-	uint32_t i;
+	{
+		const uint32_t buckets = 1u << 17;
+		struct pintle_seed known = make_seed(1);
+		struct tuple *flows = malloc(CRAFTED * sizeof(*flows));
+		static uint32_t counts[CRAFT_BUCKETS], second[CRAFT_BUCKETS];
+		static double expected[CRAFT_BUCKETS];
+		double mean = CRAFTED / (double)CRAFT_BUCKETS, sigma = sqrt(mean);
+		static struct rig r;
+		struct kit_frame f;
+		uint32_t i;
 
-	ck_assert_ptr_nonnull(flows);
-	craft(flows, &known);
-	ck_assert_int_eq(rig__open(&r, buckets, 2), 0);
-	rig__reset(&r);
-	kit__service(&r, PINTLE_POLICY_SCORE, 0, 4);
-	kit__frame_to_vip(&f, 0, WIRE_SYN, 0);
-	for (i = 0; i < CRAFTED; i++) {
-		uint64_t key = pintle_flow_key4(__builtin_bswap32(flows[i].saddr), __builtin_bswap16(flows[i].sport), 0, &r.seed);
+		ck_assert_ptr_nonnull(flows);
+		craft(flows, &known);
+		ck_assert_int_eq(rig__open(&r, buckets, 2), 0);
+		rig__reset(&r);
+		kit__service(&r, PINTLE_POLICY_SCORE, 0, 4);
+		kit__frame_to_vip(&f, 0, WIRE_SYN, 0);
+		for (i = 0; i < CRAFTED; i++) {
+			uint64_t key = pintle_flow_key4(__builtin_bswap32(flows[i].saddr), __builtin_bswap16(flows[i].sport), 0,
+							&r.seed);
 
-		counts[pintle_bucket_first(key, CRAFT_BUCKETS - 1)]++;
-		second[pintle_bucket_second(key, CRAFT_BUCKETS - 1)]++;
-		kit__set_source(&f, flows[i].saddr, flows[i].sport);
-		kit__fire(&r, MODEL_XDP, &f);
+			counts[pintle_bucket_first(key, CRAFT_BUCKETS - 1)]++;
+			second[pintle_bucket_second(key, CRAFT_BUCKETS - 1)]++;
+			kit__set_source(&f, flows[i].saddr, flows[i].sport);
+			kit__fire(&r, MODEL_XDP, &f);
+		}
+		for (i = 0; i < CRAFT_BUCKETS; i++) {
+			expected[i] = mean;
+			/* binomial, 1024 buckets: six sigma above happens in 1 of 10^6 runs */
+			ck_assert_msg(counts[i] < mean + 6 * sigma && second[i] < mean + 6 * sigma,
+				      "bucket %u got %u and %u of %.0f", i, counts[i], second[i], mean);
+		}
+		/* 1023 degrees: mean 1023, sigma 45.2; five sigma */
+		ck_assert_double_lt(kit__chi_square(counts, expected, CRAFT_BUCKETS), 1023 + 5 * 45.2);
+		ck_assert_double_lt(kit__chi_square(second, expected, CRAFT_BUCKETS), 1023 + 5 * 45.2);
+		ck_assert_uint_eq(rig__verdict(&r, PINTLE_V_STEER_PASS), CRAFTED);
+		ck_assert_int_eq(r.loads[0].open + r.loads[1].open + r.loads[2].open + r.loads[3].open, CRAFTED);
+		rig__close(&r);
+		free(flows);
 	}
-	for (i = 0; i < CRAFT_BUCKETS; i++) {
-		expected[i] = mean;
-		/* binomial, 1024 buckets: six sigma above happens in 1 of 10^6 runs */
-		ck_assert_msg(counts[i] < mean + 6 * sigma && second[i] < mean + 6 * sigma, "bucket %u got %u and %u of %.0f", i, counts[i], second[i], mean);
-	}
-	/* 1023 degrees: mean 1023, sigma 45.2; five sigma */
-	ck_assert_double_lt(kit__chi_square(counts, expected, CRAFT_BUCKETS), 1023 + 5 * 45.2);
-	ck_assert_double_lt(kit__chi_square(second, expected, CRAFT_BUCKETS), 1023 + 5 * 45.2);
-	ck_assert_uint_eq(rig__verdict(&r, PINTLE_V_STEER_PASS), CRAFTED);
-	ck_assert_int_eq(r.loads[0].open + r.loads[1].open + r.loads[2].open + r.loads[3].open, CRAFTED);
-	rig__close(&r);
-	free(flows);
-}
 END_TEST
 
 /* The default size, 2 slots a flow: of 1M random flows at least 99.9 % have a place. */
 START_TEST(placement)
-{
-	const uint32_t buckets = 1u << 19, nr = 1000000;
-	uint32_t i, first = 0, entries = 0;
-	struct rng rng = { 1234 };
-	static struct rig r;
-	struct kit_frame f;
-	double share;
+	{
+		const uint32_t buckets = 1u << 19, nr = 1000000;
+		uint32_t i, first = 0, entries = 0;
+		struct rng rng = { 1234 };
+		static struct rig r;
+		struct kit_frame f;
+		double share;
 
-	ck_assert_int_eq(rig__open(&r, buckets, 3), 0);
-	rig__reset(&r);
-	kit__service(&r, PINTLE_POLICY_RR, 0, 4);
-	r.ctl->age_half_open = 255; /* nothing may give way, however slow the machine */
-	r.ctl->evict_half_open = 255;
-	kit__frame_to_vip(&f, 0, WIRE_SYN, 0);
-	for (i = 0; i < nr; i++) {
-		uint64_t x = rng__next(&rng);
+		ck_assert_int_eq(rig__open(&r, buckets, 3), 0);
+		rig__reset(&r);
+		kit__service(&r, PINTLE_POLICY_RR, 0, 4);
+		r.ctl->age_half_open = 255; /* nothing may give way, however slow the machine */
+		r.ctl->evict_half_open = 255;
+		kit__frame_to_vip(&f, 0, WIRE_SYN, 0);
+		for (i = 0; i < nr; i++) {
+			uint64_t x = rng__next(&rng);
 
-		kit__set_source(&f, (uint32_t)x, (uint16_t)(x >> 32));
-		kit__fire(&r, MODEL_XDP, &f);
+			kit__set_source(&f, (uint32_t)x, (uint16_t)(x >> 32));
+			kit__fire(&r, MODEL_XDP, &f);
+		}
+		for (i = 0; i < buckets * PINTLE_BUCKET_SLOTS; i++) {
+			const struct pintle_slot *slot = &r.flows[i / PINTLE_BUCKET_SLOTS].slot[i % PINTLE_BUCKET_SLOTS];
+
+			if (!(slot->state & PINTLE_FS_VALID))
+				continue;
+			entries++;
+			first += pintle_bucket_first(slot->key, r.mask) == i / PINTLE_BUCKET_SLOTS;
+		}
+		share = 100.0 * (double)rig__verdict(&r, PINTLE_V_STEER_PASS) / nr;
+		printf("# placement: %.4f %% of %u flows in %u slots, %.2f %% in their first bucket\n", share, nr,
+		       buckets * PINTLE_BUCKET_SLOTS, 100.0 * first / entries);
+		/* a repeated tuple would be a hit: 1M of 2^48 are different but for a chance of 0.2 % of a single pair */
+		ck_assert_uint_ge(entries + 2, rig__verdict(&r, PINTLE_V_STEER_PASS));
+		ck_assert_uint_eq(rig__verdict(&r, PINTLE_V_STEER_PASS) + rig__verdict(&r, PINTLE_V_DROP_TABLE_FULL), nr);
+		ck_assert_msg(share >= 99.9, "only %.4f %% of the flows were placed", share);
+		rig__close(&r);
 	}
-	for (i = 0; i < buckets * PINTLE_BUCKET_SLOTS; i++) {
-		const struct pintle_slot *slot = &r.flows[i / PINTLE_BUCKET_SLOTS].slot[i % PINTLE_BUCKET_SLOTS];
-
-		if (!(slot->state & PINTLE_FS_VALID))
-			continue;
-		entries++;
-		first += pintle_bucket_first(slot->key, r.mask) == i / PINTLE_BUCKET_SLOTS;
-	}
-	share = 100.0 * (double)rig__verdict(&r, PINTLE_V_STEER_PASS) / nr;
-	printf("# placement: %.4f %% of %u flows in %u slots, %.2f %% in their first bucket\n", share, nr, buckets * PINTLE_BUCKET_SLOTS,
-	       100.0 * first / entries);
-	/* a repeated tuple would be a hit: 1M of 2^48 are different but for a chance of 0.2 % of a single pair */
-	ck_assert_uint_ge(entries + 2, rig__verdict(&r, PINTLE_V_STEER_PASS));
-	ck_assert_uint_eq(rig__verdict(&r, PINTLE_V_STEER_PASS) + rig__verdict(&r, PINTLE_V_DROP_TABLE_FULL), nr);
-	ck_assert_msg(share >= 99.9, "only %.4f %% of the flows were placed", share);
-	rig__close(&r);
-}
 END_TEST
 
 Suite *keys_suite(void)

@@ -40,8 +40,12 @@ static void worker__step(struct worker *w)
 
 	if (rng__one_in(&w->rng, 3)) {
 		pod = (uint8_t)rng__below(&w->rng, PODS);
-		kit__frame_from_pod(&f, n, pod, rng__one_in(&w->rng, 4) ? WIRE_FIN | WIRE_ACK : rng__one_in(&w->rng, 6) ? WIRE_RST :
-							rng__one_in(&w->rng, 8) ? WIRE_SYN | WIRE_ACK : WIRE_ACK, payload);
+		kit__frame_from_pod(&f, n, pod,
+				    rng__one_in(&w->rng, 4)   ? WIRE_FIN | WIRE_ACK
+				    : rng__one_in(&w->rng, 6) ? WIRE_RST
+				    : rng__one_in(&w->rng, 8) ? WIRE_SYN | WIRE_ACK
+							      : WIRE_ACK,
+				    payload);
 		kit__fire(w->r, MODEL_REV_UP, &f);
 		return;
 	}
@@ -69,37 +73,43 @@ static void *worker__run(void *arg)
 
 /* _i: 0 a table with room, 1 one that is too small, 2 a single bucket, 3 too small and with sweeps. */
 START_TEST(two_cpus)
-{
-	static const uint32_t buckets[] = { 256, 32, 1, 32 };
-	uint64_t rounds = tests_count(NULL, 40, 1000), i;
-	struct worker w[2];
-	pthread_t threads[2];
-	static struct rig r;
-	char why[RIG_WHY_BYTES];
-	int k;
+	{
+		static const uint32_t buckets[] = { 256, 32, 1, 32 };
+		uint64_t rounds = tests_count(NULL, 40, 1000), i;
+		struct worker w[2];
+		pthread_t threads[2];
+		static struct rig r;
+		char why[RIG_WHY_BYTES];
+		int k;
 
-	ck_assert_int_eq(rig__open_clocked(&r, buckets[_i], 31337, 0, 2), 0);
-	rig__reset(&r);
-	kit__service(&r, PINTLE_POLICY_SCORE, 0, PODS);
-	r.ctl->evict_half_open = 1; /* a jiffy or two */
-	r.ctl->evict_tcp = 1;
-	r.ctl->age_closed = 2;
-	r.ctl->age_half_open = 3;
-	for (i = 0; i < rounds; i++) {
-		for (k = 0; k < 2; k++) {
-			w[k] = (struct worker){ .r = &r, .rng = { i * 2 + (unsigned int)k }, .cpu = (unsigned int)k, .ops = 3000, .sweeps = _i == 3 && k };
-			ck_assert_int_eq(pthread_create(&threads[k], NULL, worker__run, &w[k]), 0);
+		ck_assert_int_eq(rig__open_clocked(&r, buckets[_i], 31337, 0, 2), 0);
+		rig__reset(&r);
+		kit__service(&r, PINTLE_POLICY_SCORE, 0, PODS);
+		r.ctl->evict_half_open = 1; /* a jiffy or two */
+		r.ctl->evict_tcp = 1;
+		r.ctl->age_closed = 2;
+		r.ctl->age_half_open = 3;
+		for (i = 0; i < rounds; i++) {
+			for (k = 0; k < 2; k++) {
+				w[k] = (struct worker){ .r = &r,
+							.rng = { i * 2 + (unsigned int)k },
+							.cpu = (unsigned int)k,
+							.ops = 3000,
+							.sweeps = _i == 3 && k };
+				ck_assert_int_eq(pthread_create(&threads[k], NULL, worker__run, &w[k]), 0);
+			}
+			for (k = 0; k < 2; k++)
+				pthread_join(threads[k], NULL);
+			rig__drain_events(&r);
+			ck_assert_msg(!rig__audit(&r, why), "%u buckets, round %llu: %s", buckets[_i], (unsigned long long)i,
+				      why);
 		}
-		for (k = 0; k < 2; k++)
-			pthread_join(threads[k], NULL);
-		rig__drain_events(&r);
-		ck_assert_msg(!rig__audit(&r, why), "%u buckets, round %llu: %s", buckets[_i], (unsigned long long)i, why);
+		printf("# two CPUs, %u buckets: %llu packets; DROP_RACE %llu, evicted %llu, DROP_TABLE_FULL %llu\n",
+		       buckets[_i], (unsigned long long)rounds * 6000, (unsigned long long)rig__verdict(&r, PINTLE_V_DROP_RACE),
+		       (unsigned long long)r.nr_events[PINTLE_EVENT_EVICTED],
+		       (unsigned long long)rig__verdict(&r, PINTLE_V_DROP_TABLE_FULL));
+		rig__close(&r);
 	}
-	printf("# two CPUs, %u buckets: %llu packets; DROP_RACE %llu, evicted %llu, DROP_TABLE_FULL %llu\n", buckets[_i], (unsigned long long)rounds * 6000,
-	       (unsigned long long)rig__verdict(&r, PINTLE_V_DROP_RACE), (unsigned long long)r.nr_events[PINTLE_EVENT_EVICTED],
-	       (unsigned long long)rig__verdict(&r, PINTLE_V_DROP_TABLE_FULL));
-	rig__close(&r);
-}
 END_TEST
 
 #define ACTIVE 3000u
@@ -114,8 +124,13 @@ static bool life__next(struct rig *r, struct life *l, struct rng *rng)
 	static const struct {
 		bool from_pod;
 		uint8_t flags, payload;
-	} steps[] = { { false, WIRE_SYN, 0 }, { true, WIRE_SYN | WIRE_ACK, 0 }, { false, WIRE_ACK, 0 }, { false, WIRE_PSH | WIRE_ACK, 10 },
-		      { true, WIRE_PSH | WIRE_ACK, 20 }, { false, WIRE_FIN | WIRE_ACK, 0 }, { true, WIRE_FIN | WIRE_ACK, 0 } };
+	} steps[] = { { false, WIRE_SYN, 0 },
+		      { true, WIRE_SYN | WIRE_ACK, 0 },
+		      { false, WIRE_ACK, 0 },
+		      { false, WIRE_PSH | WIRE_ACK, 10 },
+		      { true, WIRE_PSH | WIRE_ACK, 20 },
+		      { false, WIRE_FIN | WIRE_ACK, 0 },
+		      { true, WIRE_FIN | WIRE_ACK, 0 } };
 	struct pintle_slot *slot = l->step ? kit__slot(r, l->n, 0) : NULL;
 	struct kit_frame f;
 
@@ -124,7 +139,8 @@ static bool life__next(struct rig *r, struct life *l, struct rng *rng)
 	if (steps[l->step].flags & WIRE_FIN && rng__one_in(rng, 100))
 		return false; /* the FIN was lost, and its sender with it */
 	if (steps[l->step].from_pod) {
-		kit__frame_from_pod(&f, l->n, (uint8_t)(slot->state & PINTLE_FS_BACKEND_MASK), steps[l->step].flags, steps[l->step].payload);
+		kit__frame_from_pod(&f, l->n, (uint8_t)(slot->state & PINTLE_FS_BACKEND_MASK), steps[l->step].flags,
+				    steps[l->step].payload);
 		kit__fire(r, MODEL_REV_UP, &f);
 	} else {
 		kit__frame_to_vip(&f, l->n, steps[l->step].flags, steps[l->step].payload);
@@ -134,51 +150,52 @@ static bool life__next(struct rig *r, struct life *l, struct rng *rng)
 }
 
 START_TEST(in_flight_is_exact)
-{
-	uint64_t nr = tests_count("PINTLE_LIVES", 60000, 1000000), done = 0, complete = 0;
-	static struct life lives[ACTIVE];
-	struct rng rng = { 2718 };
-	struct pintle_sweep s;
-	uint32_t next = 0, i;
-	struct kit_frame f;
-	static struct rig r;
-	char why[RIG_WHY_BYTES];
+	{
+		uint64_t nr = tests_count("PINTLE_LIVES", 60000, 1000000), done = 0, complete = 0;
+		static struct life lives[ACTIVE];
+		struct rng rng = { 2718 };
+		struct pintle_sweep s;
+		uint32_t next = 0, i;
+		struct kit_frame f;
+		static struct rig r;
+		char why[RIG_WHY_BYTES];
 
-	ck_assert_int_eq(rig__open_clocked(&r, 512, 999, 0, 3), 0); /* 2048 slots for 3000 flows at a time */
-	rig__reset(&r);
-	kit__service(&r, PINTLE_POLICY_SCORE, 0, PODS);
-	r.ctl->evict_half_open = 1;
-	r.ctl->evict_tcp = 1;
-	r.ctl->age_awaiting = 20;
-	for (i = 0; i < ACTIVE; i++)
-		lives[i] = (struct life){ .n = next++ };
-	while (done < nr) {
-		i = rng__below(&rng, ACTIVE);
-		if (life__next(&r, &lives[i], &rng))
-			continue;
-		complete += lives[i].step == 7;
-		lives[i] = (struct life){ .n = next++ };
-		if (++done % 500 == 0) {
-			s = (struct pintle_sweep){ .first_bucket = (uint32_t)(done / 500 % 8) * 64, .nr_buckets = 64 };
-			ck_assert_int_eq(rig__sweep(&r, &s), 0);
-			rig__drain_events(&r);
+		ck_assert_int_eq(rig__open_clocked(&r, 512, 999, 0, 3), 0); /* 2048 slots for 3000 flows at a time */
+		rig__reset(&r);
+		kit__service(&r, PINTLE_POLICY_SCORE, 0, PODS);
+		r.ctl->evict_half_open = 1;
+		r.ctl->evict_tcp = 1;
+		r.ctl->age_awaiting = 20;
+		for (i = 0; i < ACTIVE; i++)
+			lives[i] = (struct life){ .n = next++ };
+		while (done < nr) {
+			i = rng__below(&rng, ACTIVE);
+			if (life__next(&r, &lives[i], &rng))
+				continue;
+			complete += lives[i].step == 7;
+			lives[i] = (struct life){ .n = next++ };
+			if (++done % 500 == 0) {
+				s = (struct pintle_sweep){ .first_bucket = (uint32_t)(done / 500 % 8) * 64, .nr_buckets = 64 };
+				ck_assert_int_eq(rig__sweep(&r, &s), 0);
+				rig__drain_events(&r);
+			}
+			if (done % 20000 == 0)
+				ck_assert_msg(!rig__audit(&r, why), "after %llu flows: %s", (unsigned long long)done, why);
 		}
-		if (done % 20000 == 0)
-			ck_assert_msg(!rig__audit(&r, why), "after %llu flows: %s", (unsigned long long)done, why);
+		ck_assert_msg(!rig__audit(&r, why), "%s", why);
+		ck_assert_msg(r.nr_events[PINTLE_EVENT_EVICTED] > nr / 1000, "nothing was evicted, the test proves nothing");
+		ck_assert_uint_gt(complete, nr / 10);
+		printf("# in flight: %llu flows, %llu to their end, %llu evicted alive; awaiting and open equal the recount\n",
+		       (unsigned long long)nr, (unsigned long long)complete,
+		       (unsigned long long)r.nr_events[PINTLE_EVENT_EVICTED]);
+		for (i = 0; i < ACTIVE; i++) { /* the last ones are reset: nothing of them stays in flight */
+			kit__frame_to_vip(&f, lives[i].n, WIRE_RST, 0);
+			kit__fire(&r, MODEL_XDP, &f);
+			ck_assert(!kit__slot(&r, lives[i].n, 0) || !(kit__slot(&r, lives[i].n, 0)->state & PINTLE_FS_AWAITING));
+		}
+		ck_assert_msg(!rig__audit(&r, why), "%s", why);
+		rig__close(&r);
 	}
-	ck_assert_msg(!rig__audit(&r, why), "%s", why);
-	ck_assert_msg(r.nr_events[PINTLE_EVENT_EVICTED] > nr / 1000, "nothing was evicted, the test proves nothing");
-	ck_assert_uint_gt(complete, nr / 10);
-	printf("# in flight: %llu flows, %llu to their end, %llu evicted alive; awaiting and open equal the recount\n", (unsigned long long)nr,
-	       (unsigned long long)complete, (unsigned long long)r.nr_events[PINTLE_EVENT_EVICTED]);
-	for (i = 0; i < ACTIVE; i++) { /* the last ones are reset: nothing of them stays in flight */
-		kit__frame_to_vip(&f, lives[i].n, WIRE_RST, 0);
-		kit__fire(&r, MODEL_XDP, &f);
-		ck_assert(!kit__slot(&r, lives[i].n, 0) || !(kit__slot(&r, lives[i].n, 0)->state & PINTLE_FS_AWAITING));
-	}
-	ck_assert_msg(!rig__audit(&r, why), "%s", why);
-	rig__close(&r);
-}
 END_TEST
 
 Suite *races_suite(void)

@@ -53,91 +53,95 @@ static struct pintle_sweep sweep_all(struct rig *r)
 }
 
 START_TEST(expiry)
-{
-	struct rig *r = sweep_rig();
-	uint8_t limit = ((const uint8_t *)r->ctl)[classes[_i].limit], now = classes[_i].is_coarse ? coarse : fine;
-	struct pintle_sweep s;
-	struct pintle_slot *slot = &r->flows[17].slot[2];
+	{
+		struct rig *r = sweep_rig();
+		uint8_t limit = ((const uint8_t *)r->ctl)[classes[_i].limit], now = classes[_i].is_coarse ? coarse : fine;
+		struct pintle_sweep s;
+		struct pintle_slot *slot = &r->flows[17].slot[2];
 
-	/* young enough, also if a unit ends meanwhile */
-	kit__place(r, 17 * 4 + 2, 7, 0, 0, classes[_i].flags, now, (uint8_t)(limit - 1));
-	s = sweep_all(r);
-	ck_assert_msg(s.valid == 1 && !s.expired && !s.given_up && (slot->state & PINTLE_FS_VALID), "%s went too early", classes[_i].name);
-	kit__forget_flows(r);
-	kit__place(r, 17 * 4 + 2, 7, 0, 0, classes[_i].flags, now, (uint8_t)(limit + 1));
-	s = sweep_all(r);
-	if (classes[_i].is_given_up) {
-		ck_assert_msg(s.valid == 1 && !s.expired && s.given_up == 1, "%s: not given up", classes[_i].name);
-		ck_assert(!(slot->state & PINTLE_FS_AWAITING) && (slot->state & PINTLE_FS_VALID));
-		s = sweep_all(r); /* its age began anew on the other clock */
-		ck_assert(s.valid == 1 && !s.expired && !s.given_up);
-	} else {
-		ck_assert_msg(!s.valid && s.expired == 1, "%s stays after its time-out", classes[_i].name);
-		ck_assert(!(slot->state & (PINTLE_FS_VALID | PINTLE_FS_BUSY)));
+		/* young enough, also if a unit ends meanwhile */
+		kit__place(r, 17 * 4 + 2, 7, 0, 0, classes[_i].flags, now, (uint8_t)(limit - 1));
+		s = sweep_all(r);
+		ck_assert_msg(s.valid == 1 && !s.expired && !s.given_up && (slot->state & PINTLE_FS_VALID), "%s went too early",
+			      classes[_i].name);
+		kit__forget_flows(r);
+		kit__place(r, 17 * 4 + 2, 7, 0, 0, classes[_i].flags, now, (uint8_t)(limit + 1));
+		s = sweep_all(r);
+		if (classes[_i].is_given_up) {
+			ck_assert_msg(s.valid == 1 && !s.expired && s.given_up == 1, "%s: not given up", classes[_i].name);
+			ck_assert(!(slot->state & PINTLE_FS_AWAITING) && (slot->state & PINTLE_FS_VALID));
+			s = sweep_all(r); /* its age began anew on the other clock */
+			ck_assert(s.valid == 1 && !s.expired && !s.given_up);
+		} else {
+			ck_assert_msg(!s.valid && s.expired == 1, "%s stays after its time-out", classes[_i].name);
+			ck_assert(!(slot->state & (PINTLE_FS_VALID | PINTLE_FS_BUSY)));
+		}
+		ck_assert_int_eq(r->loads[0].awaiting, 0);
+		ck_assert_uint_eq(rig__stats(r, 0).aborted, (classes[_i].flags & PINTLE_FS_AWAITING) ? 1 : 0);
 	}
-	ck_assert_int_eq(r->loads[0].awaiting, 0);
-	ck_assert_uint_eq(rig__stats(r, 0).aborted, (classes[_i].flags & PINTLE_FS_AWAITING) ? 1 : 0);
-}
 END_TEST
 
 /* Packets of either side keep a flow alive, and a sweep finds it young again. */
 START_TEST(traffic_refreshes_age)
-{
-	struct rig *r = sweep_rig();
-	struct wire_addr client = kit__client(7);
-	struct pintle_slot *slot;
-	uint64_t key = rig__key(r, &client, kit__client_port(7), 0);
-	uint8_t age;
+	{
+		struct rig *r = sweep_rig();
+		struct wire_addr client = kit__client(7);
+		struct pintle_slot *slot;
+		uint64_t key = rig__key(r, &client, kit__client_port(7), 0);
+		uint8_t age;
 
-	kit__place(r, pintle_bucket_first(key, r->mask) * PINTLE_BUCKET_SLOTS, 7, 0, 0, TCP_IDLE, coarse, (uint8_t)(r->ctl->age_tcp + 2));
-	slot = kit__slot(r, 7, 0);
-	ck_assert_ptr_nonnull(slot);
-	if (_i)
-		ck_assert_int_eq(kit__from_pod(r, 7, 0, WIRE_ACK, 0), PINTLE_V_REV_STEER);
-	else
-		ck_assert_int_eq(kit__to_vip(r, 7, WIRE_ACK, 0), PINTLE_V_STEER_PASS);
-	age = (uint8_t)(slot->state >> PINTLE_FS_AGE_SHIFT);
-	ck_assert_msg((uint8_t)(age - coarse) <= 1, "age byte %u, the clock shows %u", age, coarse);
-	ck_assert_uint_eq(sweep_all(r).expired, 0);
-}
+		kit__place(r, pintle_bucket_first(key, r->mask) * PINTLE_BUCKET_SLOTS, 7, 0, 0, TCP_IDLE, coarse,
+			   (uint8_t)(r->ctl->age_tcp + 2));
+		slot = kit__slot(r, 7, 0);
+		ck_assert_ptr_nonnull(slot);
+		if (_i)
+			ck_assert_int_eq(kit__from_pod(r, 7, 0, WIRE_ACK, 0), PINTLE_V_REV_STEER);
+		else
+			ck_assert_int_eq(kit__to_vip(r, 7, WIRE_ACK, 0), PINTLE_V_STEER_PASS);
+		age = (uint8_t)(slot->state >> PINTLE_FS_AGE_SHIFT);
+		ck_assert_msg((uint8_t)(age - coarse) <= 1, "age byte %u, the clock shows %u", age, coarse);
+		ck_assert_uint_eq(sweep_all(r).expired, 0);
+	}
 END_TEST
 
 START_TEST(counts)
-{
-	struct rig *r = sweep_rig();
-	struct pintle_sweep s = { .first_bucket = 100, .nr_buckets = 2, .valid = 1000, .expired = 1000, .half_open = 5 };
-	uint32_t i;
+	{
+		struct rig *r = sweep_rig();
+		struct pintle_sweep s = {
+			.first_bucket = 100, .nr_buckets = 2, .valid = 1000, .expired = 1000, .half_open = 5
+		};
+		uint32_t i;
 
-	for (i = 0; i < (uint32_t)NR_CLASSES; i++) /* buckets 100..102 */
-		kit__place(r, 100 * 4 + i, i, 0, 0, classes[i].flags, classes[i].is_coarse ? coarse : fine, 0);
-	ck_assert_int_eq(rig__sweep(r, &s), 0);
-	ck_assert_uint_eq(s.valid, 1008); /* added to what was there; bucket 102 is outside the range */
-	ck_assert_uint_eq(s.closed, 2);
-	ck_assert_uint_eq(s.half_open, 6);
-	ck_assert_uint_eq(s.expired, 1000);
-	/* ranges beyond the table end there */
-	s = (struct pintle_sweep){ .first_bucket = 4000, .nr_buckets = 0xffffffff };
-	ck_assert_int_eq(rig__sweep(r, &s), 0);
-	ck_assert_uint_eq(s.valid, 0);
-	s = (struct pintle_sweep){ .first_bucket = 0xfffffff0, .nr_buckets = 0xffffffff };
-	ck_assert_int_eq(rig__sweep(r, &s), 0);
-	ck_assert_uint_eq(s.valid, 0);
-	s = sweep_all(r);
-	ck_assert_uint_eq(s.valid, NR_CLASSES);
-}
+		for (i = 0; i < (uint32_t)NR_CLASSES; i++) /* buckets 100..102 */
+			kit__place(r, 100 * 4 + i, i, 0, 0, classes[i].flags, classes[i].is_coarse ? coarse : fine, 0);
+		ck_assert_int_eq(rig__sweep(r, &s), 0);
+		ck_assert_uint_eq(s.valid, 1008); /* added to what was there; bucket 102 is outside the range */
+		ck_assert_uint_eq(s.closed, 2);
+		ck_assert_uint_eq(s.half_open, 6);
+		ck_assert_uint_eq(s.expired, 1000);
+		/* ranges beyond the table end there */
+		s = (struct pintle_sweep){ .first_bucket = 4000, .nr_buckets = 0xffffffff };
+		ck_assert_int_eq(rig__sweep(r, &s), 0);
+		ck_assert_uint_eq(s.valid, 0);
+		s = (struct pintle_sweep){ .first_bucket = 0xfffffff0, .nr_buckets = 0xffffffff };
+		ck_assert_int_eq(rig__sweep(r, &s), 0);
+		ck_assert_uint_eq(s.valid, 0);
+		s = sweep_all(r);
+		ck_assert_uint_eq(s.valid, NR_CLASSES);
+	}
 END_TEST
 
 START_TEST(busy_is_left_alone)
-{
-	struct rig *r = sweep_rig();
-	struct pintle_sweep s;
+	{
+		struct rig *r = sweep_rig();
+		struct pintle_sweep s;
 
-	r->flows[5].slot[1].state = PINTLE_FS_BUSY | 0x33ull << PINTLE_FS_GEN_SHIFT;
-	s = (struct pintle_sweep){ .nr_buckets = r->meta.nr_buckets };
-	ck_assert_int_eq(rig__sweep(r, &s), 0);
-	ck_assert_uint_eq(s.valid + s.expired, 0);
-	ck_assert_uint_eq(r->flows[5].slot[1].state, PINTLE_FS_BUSY | 0x33ull << PINTLE_FS_GEN_SHIFT);
-}
+		r->flows[5].slot[1].state = PINTLE_FS_BUSY | 0x33ull << PINTLE_FS_GEN_SHIFT;
+		s = (struct pintle_sweep){ .nr_buckets = r->meta.nr_buckets };
+		ck_assert_int_eq(rig__sweep(r, &s), 0);
+		ck_assert_uint_eq(s.valid + s.expired, 0);
+		ck_assert_uint_eq(r->flows[5].slot[1].state, PINTLE_FS_BUSY | 0x33ull << PINTLE_FS_GEN_SHIFT);
+	}
 END_TEST
 
 Suite *sweep_suite(void)

@@ -25,7 +25,11 @@ static void fuzz__scene(void)
 	} scene[] = {
 		{ { 4, { 198, 51, 100, 10 } }, { 4, { 10, 1, 0, 10 } }, 80, WIRE_TCP, false },
 		{ { 4, { 198, 51, 100, 10 } }, { 4, { 10, 1, 0, 11 } }, 53, WIRE_UDP, false },
-		{ { 6, { 0x20, 1, 0x0d, 0xb8, 0, 1, [15] = 0x10 } }, { 6, { 0x20, 1, 0x0d, 0xb8, 0, 2, [15] = 12 } }, 80, WIRE_TCP, false },
+		{ { 6, { 0x20, 1, 0x0d, 0xb8, 0, 1, [15] = 0x10 } },
+		  { 6, { 0x20, 1, 0x0d, 0xb8, 0, 2, [15] = 12 } },
+		  80,
+		  WIRE_TCP,
+		  false },
 		{ { 4, { 198, 51, 100, 20 } }, { 4, { 10, 1, 0, 14 } }, 80, WIRE_TCP, true },
 	};
 	uint16_t i;
@@ -34,9 +38,16 @@ static void fuzz__scene(void)
 	for (i = 0; i < sizeof(scene) / sizeof(scene[0]); i++) {
 		model.frontends[i] = (struct model_frontend){ scene[i].vip, scene[i].port, i, scene[i].proto };
 		model.vips[i] = (struct model_vip){ scene[i].vip, false };
-		model.services[i] = (struct model_service){ .in_use = true, .redirect = scene[i].redirect, .members = { i }, .nr_members = 1 };
-		model.pods[i] = (struct model_pod){ .addr = scene[i].pod, .port = 8080, .in_use = true, .redirect = scene[i].redirect, .has_macs = true,
-						    .siblings = { i }, .nr_siblings = 1 };
+		model.services[i] = (struct model_service){
+			.in_use = true, .redirect = scene[i].redirect, .members = { i }, .nr_members = 1
+		};
+		model.pods[i] = (struct model_pod){ .addr = scene[i].pod,
+						    .port = 8080,
+						    .in_use = true,
+						    .redirect = scene[i].redirect,
+						    .has_macs = true,
+						    .siblings = { i },
+						    .nr_siblings = 1 };
 	}
 	model.nr_frontends = i;
 	model.nr_vips = i;

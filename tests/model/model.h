@@ -74,15 +74,22 @@ struct model {
 };
 
 struct model_result {
-	int verdict; /* enum pintle_verdict */
-	int action;  /* enum pintle_action */
-	bool bad_choice; /* choose() gave a pod that the rules forbid */
+	int verdict;		 /* enum pintle_verdict */
+	int action;		 /* enum pintle_action */
+	bool bad_choice;	 /* choose() gave a pod that the rules forbid */
 	struct model_flow *flow; /* that the packet belongs to, or NULL */
 };
 
 /* Where a frame's parts are. */
-enum model_class { MODEL_CLASS_OK = 0, MODEL_CLASS_ICMP, MODEL_CLASS_NOT_IP, MODEL_CLASS_NOT_L4, MODEL_CLASS_FRAGMENT, MODEL_CLASS_OPTIONS,
-		   MODEL_CLASS_MALFORMED };
+enum model_class {
+	MODEL_CLASS_OK = 0,
+	MODEL_CLASS_ICMP,
+	MODEL_CLASS_NOT_IP,
+	MODEL_CLASS_NOT_L4,
+	MODEL_CLASS_FRAGMENT,
+	MODEL_CLASS_OPTIONS,
+	MODEL_CLASS_MALFORMED
+};
 
 struct model_frame {
 	uint8_t *data;
@@ -118,7 +125,8 @@ void model__decrement_ttl(struct model_frame *f);
 uint8_t model__ttl(const struct model_frame *f);
 
 /* model_flow.c */
-struct model_flow *model__find_flow(const struct model *m, const struct wire_addr *client, uint16_t client_port, uint16_t frontend);
+struct model_flow *model__find_flow(const struct model *m, const struct wire_addr *client, uint16_t client_port,
+				    uint16_t frontend);
 struct model_flow *model__add_flow(struct model *m, const struct wire_addr *client, uint16_t client_port, uint16_t frontend);
 void model__del_flow(struct model *m, struct model_flow *flow);
 bool model__is_closed(const struct model_flow *flow);
@@ -132,6 +140,6 @@ void model__close_flow(struct model *m, struct model_flow *flow);
 void model__forward(struct model *m, enum model_prog prog, struct model_frame *f, struct model_result *ret);
 void model__reverse(struct model *m, enum model_prog prog, struct model_frame *f, struct model_result *ret);
 int model__find_frontend(const struct model *m, const struct wire_addr *addr, uint16_t port, uint8_t proto); /* id or -1 */
-int model__find_pod(const struct model *m, const struct wire_addr *addr, uint16_t port);			/* id or -1 */
+int model__find_pod(const struct model *m, const struct wire_addr *addr, uint16_t port);		     /* id or -1 */
 
 #endif

@@ -37,11 +37,13 @@ void model__free(struct model *m)
 	m->nr_flows = 0;
 }
 
-struct model_flow *model__find_flow(const struct model *m, const struct wire_addr *client, uint16_t client_port, uint16_t frontend)
+struct model_flow *model__find_flow(const struct model *m, const struct wire_addr *client, uint16_t client_port,
+				    uint16_t frontend)
 {
 	struct model_flow *flow = m->chains[model__chain(client, client_port, frontend)];
 
-	while (flow && (flow->frontend != frontend || flow->client_port != client_port || !wire__same_addr(&flow->client, client)))
+	while (flow &&
+	       (flow->frontend != frontend || flow->client_port != client_port || !wire__same_addr(&flow->client, client)))
 		flow = flow->next;
 	return flow;
 }

@@ -77,8 +77,8 @@ static bool model__is_allowed(const struct model *m, const struct model_frame *f
 	return false;
 }
 
-static struct model_flow *model__new_flow(struct model *m, const struct model_frame *f, uint16_t frontend, struct model_flow *closed,
-					  struct model_result *ret)
+static struct model_flow *model__new_flow(struct model *m, const struct model_frame *f, uint16_t frontend,
+					  struct model_flow *closed, struct model_result *ret)
 {
 	const struct model_service *svc = &m->services[m->frontends[frontend].service];
 	struct model_flow *flow;

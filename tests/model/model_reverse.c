@@ -13,7 +13,8 @@ int model__find_pod(const struct model *m, const struct wire_addr *addr, uint16_
 }
 
 /* The flow of this client through one of the pod's frontends that was given to this pod; an open one rather than a closed one. */
-static struct model_flow *model__find_reverse(const struct model *m, int pod, const struct wire_addr *client, uint16_t client_port, uint8_t proto)
+static struct model_flow *model__find_reverse(const struct model *m, int pod, const struct wire_addr *client,
+					      uint16_t client_port, uint8_t proto)
 {
 	const struct model_pod *p = &m->pods[pod];
 	struct model_flow *flow, *closed = NULL;
@@ -110,7 +111,8 @@ static void model__reverse_icmp(struct model *m, enum model_prog prog, struct mo
 	if (ret->verdict != PINTLE_V_CONTINUE)
 		return;
 	fe = &m->frontends[flow->frontend];
-	model__rewrite_icmp(f, MODEL_SRC, wire__same_addr(&f->src, &m->pods[pod].addr), &fe->addr, MODEL_DST, &fe->addr, fe->port);
+	model__rewrite_icmp(f, MODEL_SRC, wire__same_addr(&f->src, &m->pods[pod].addr), &fe->addr, MODEL_DST, &fe->addr,
+			    fe->port);
 	ret->verdict = PINTLE_V_REV_ICMP;
 	if (prog != MODEL_REV_VETH)
 		return;
