@@ -10,6 +10,7 @@
 #include "agent/config.h"
 #include "agent/datapath.h"
 #include "agent/datapath_dev.h"
+#include "agent/names.h"
 #include "agent/netinfo.h"
 #include "agent/paths.h"
 #include "agent/tables.h"
@@ -232,6 +233,9 @@ int cmd_attach(const struct cmd_args *args)
 
 	datapath__set_verbose(args->verbose >= 2);
 	ret = run(&attach, &err);
+	/* Views do without the names; traffic does not wait for them. */
+	if (!ret && attach.config && names__write(args->run_dir, args->pin_dir, attach.config, &err))
+		fprintf(stderr, "pintle attach: %s; services will be shown by number\n", err.msg);
 	code = ret ? cmd__fail(args, &err) : report(&attach);
 	if (ret == -EPERM) /* capabilities */
 		code = CMD_UNSUPPORTED;

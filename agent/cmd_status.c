@@ -139,7 +139,7 @@ static void put_objects(struct out *out, const struct status *status)
 	out__u64(out, "pods", NULL, status->pods);
 	out__u64(out, "max_pods", NULL, meta->max_pods);
 	out__u64(out, "pods_drained", NULL, status->pods_drained);
-	out__u64(out, "pods_redirect", "pods with redirect (host netfilter and veth policy bypassed)", status->pods_redirect);
+	out__u64(out, "pods_redirect", NULL, status->pods_redirect);
 	out__end(out);
 }
 
@@ -231,6 +231,9 @@ static int report(const struct cmd_args *args, struct status *status)
 	put_links(out, status);
 	put_maps(out, status);
 	out__end(out);
+	if (status->pods_redirect)
+		out__note(out, "the host's netfilter and the policy of the device are bypassed for %u pods: redirect",
+			  status->pods_redirect);
 	return cmd__finish(args, out);
 }
 
