@@ -12,7 +12,7 @@ demo-picture: all benches ## the same, and keep its picture as docs/demo.svg
 testbed-up: ## the demo's network namespaces, left standing (root)
 	$(Q)scripts/install-deps.sh build demo
 	$(Q)$(MAKE) all benches
-	$(Q)bench/testbed/testbed.sh up
+	$(Q)bench/testbed/testbed.sh up --serve --v6
 testbed-down: ## remove them
 	$(Q)bench/testbed/testbed.sh down
 testbed-shell: ## a shell inside

@@ -11,6 +11,7 @@
 set -eu -o pipefail
 
 BASE=${PINTLE_TESTBED_DIR:-/run/pintle-testbed}
+BUILD=${PT_OUT:-$(dirname "$(readlink -f "$0")")/../../.output}
 TAG=${PINTLE_TESTBED_TAG:-ptb}
 
 VIP4_NET=10.96.0.0/16 VIP4=10.96.0.10
@@ -38,6 +39,9 @@ Usage: testbed.sh up [OPTION...] | down | shell [client|node|podN] [COMMAND...] 
                         policy DROP; with policy DROP and an accept for pod addresses
   --kube-svc            kube-proxy's DNAT of VIP port 80 (TCP and UDP) to port 8080 of a random pod
   --vip-on-node         the VIPs are addresses of the node
+  --serve               the demo's servers in the pods (20, 100, 250 ms in turn; TCP and UDP port 8080) and a configuration for
+                        them in $PT_CONFIG
+In the shell the variables of `env` are set, and pintle, load and pod are the built ones; pintle works on this testbed's pins.
 USAGE
 }
 
@@ -66,12 +70,13 @@ number() # option, value, least, most
 
 parse_options()
 {
-	pods=3 shape=ptp v6=0 mtu=1500 tx=off pod_tx=on gro=off rp_filter=0 forward=none kube_svc=0 vip_on_node=0 args=()
+	pods=3 shape=ptp v6=0 mtu=1500 tx=off pod_tx=on gro=off rp_filter=0 forward=none kube_svc=0 vip_on_node=0 serve=0 args=()
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--v6) v6=1 ;;
 		--kube-svc) kube_svc=1 ;;
 		--vip-on-node) vip_on_node=1 ;;
+		--serve) serve=1 ;;
 		-h | --help) usage && exit 0 ;;
 		--tag | --pods | --shape | --mtu | --tx | --pod-tx | --gro | --rp-filter | --forward)
 			[ $# -ge 2 ] || die "$1 needs a value"
@@ -272,6 +277,35 @@ set_netfilter()
 	[ "$v6" = 0 ] || service_rules ip6tables $VIP6 pod6 '[' ']'
 }
 
+# They outlive this script; down ends what runs in its namespaces.
+start_servers()
+{
+	local i base=(20 100 250) vips=("$VIP4")
+	[ "$v6" = 0 ] || vips+=("\"$VIP6\"")
+	[ -x "$BUILD/bench/pod" ] || die "--serve: $BUILD/bench/pod is missing; run make benches"
+	for ((i = 1; i <= pods; i++)); do
+		in_ns "$TAG-pod$i" setsid "$BUILD/bench/pod" --id $i --base-ms "${base[(i - 1) % 3]}" --listen queue:tcp:8080 \
+			--listen queue:udp:8080 </dev/null >/dev/null 2>&1 9<&- &
+	done
+	{
+		printf 'services:\n- name: demo\n  policy: score\n  frontends:\n'
+		for i in "${vips[@]}"; do
+			printf '  - {vip: %s, protocol: tcp, port: 80}\n  - {vip: %s, protocol: udp, port: 80}\n' "$i" "$i"
+		done
+		printf '  pods:\n'
+		for ((i = 1; i <= pods; i++)); do
+			printf '  - {address: %s, port: 8080, concurrency: 1}\n' "$(pod4 $i)"
+			[ "$v6" = 0 ] || printf '  - {address: "%s", port: 8080, concurrency: 1}\n' "$(pod6 $i)"
+		done
+	} >"$DIR/run/demo.yaml"
+	for ((i = 1; i <= pods; i++)); do
+		until [ -n "$(in_ns "$TAG-pod$i" ss -Hlnt 'sport = :8080')" ]; do
+			[ $SECONDS -lt 20 ] || die "--serve: the server of pod $i does not listen"
+			sleep 0.05
+		done
+	done
+}
+
 write_env()
 {
 	local i
@@ -279,6 +313,7 @@ write_env()
 		printf 'PT_TAG=%s\nPT_DIR=%s\nPT_NODE=%s\nPT_CLIENT=%s\nPT_PODS=%s\nPT_SHAPE=%s\nPT_V6=%s\n' \
 			"$TAG" "$DIR" "$NODE" "$CLIENT" "$pods" "$shape" "$v6"
 		printf 'PT_UPLINK=eth0\nPT_BPFFS=%s\nPT_PIN_DIR=%s\nPT_RUN_DIR=%s\n' "$DIR/bpf" "$DIR/bpf/pintle" "$DIR/run"
+		[ "$serve" = 0 ] || printf 'PT_CONFIG=%s\n' "$DIR/run/demo.yaml"
 		printf 'PT_VIP4=%s\nPT_VIP6=%s\nPT_NODE4=%s\nPT_NODE6=%s\nPT_CLIENT4=%s\nPT_CLIENT6=%s\n' \
 			$VIP4 $VIP6 $NODE4 $NODE6 $CLIENT4 $CLIENT6
 		for ((i = 1; i <= pods; i++)); do
@@ -311,6 +346,7 @@ up()
 	set_offloads
 	set_node
 	set_netfilter
+	[ "$serve" = 0 ] || start_servers
 	write_env
 	trap - EXIT INT TERM
 }
@@ -366,10 +402,19 @@ shell()
 	# shellcheck disable=SC1091 # written by up
 	. "$DIR/env"
 	set +a
+	PATH=$BUILD:$BUILD/bench:$PATH
+	pintle()
+	{
+		command pintle --pin-dir "$PT_PIN_DIR" --run-dir "$PT_RUN_DIR" "$@"
+	}
+	export -f pintle
 	if [ ${#args[@]} -gt 1 ]; then
-		exec ip netns exec "$ns" "${args[@]:1}"
+		# by way of bash, so that the function above is found
+		# shellcheck disable=SC2016 # expanded there
+		exec ip netns exec "$ns" bash -c '"$@"' bash "${args[@]:1}"
 	fi
-	echo "namespace $ns; use pintle --pin-dir $PT_PIN_DIR --run-dir $PT_RUN_DIR; leave with ^D" >&2
+	echo "namespace $ns; for example: pintle attach dev eth0 -c \$PT_CONFIG; pintle status; in 'shell client':" >&2
+	echo "load run --target $VIP4:80 --rate 15 --seconds 5; leave with ^D" >&2
 	PS1="[$ns] \\w# " exec ip netns exec "$ns" bash --norc
 }
 
