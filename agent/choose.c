@@ -86,22 +86,20 @@ static uint32_t choose__pick(const struct table_maps *maps, const struct pintle_
 	return member < pool->nr_members ? member : 0;
 }
 
-/* Lowest score; of equal ones the first from a start that depends on the flow. Over all members, or over a few picks of many. */
-static void choose__argmin(const struct table_maps *maps, const struct pintle_pool *pool, uint64_t mixed,
+/* Lowest score; of equal ones the first from a start that depends on the flow. Over all members, or over a window of many. */
+static void choose__argmin(const struct pintle_pool *pool, uint64_t mixed,
 			   struct choose_member *members, struct choose_result *ret)
 {
 	bool is_sampled = pool->nr_members > PINTLE_SCAN_MAX;
-	uint32_t n = is_sampled ? pool->nr_picks : pool->nr_members;
-	uint32_t tries = is_sampled && n > PINTLE_SCAN_PICKS ? PINTLE_SCAN_PICKS : n, i;
+	uint32_t n = pool->nr_members, tries = is_sampled ? PINTLE_SCAN_WINDOW : n, i;
 	int32_t best = INT32_MAX;
 
-	ret->why = is_sampled				 ? "lowest score of a few members picked by the flow's hash"
+	ret->why = is_sampled				 ? "lowest score of a window of members that the flow's hash gives"
 		   : pool->policy == PINTLE_POLICY_SCORE ? "lowest score"
 							 : "lowest load";
 	ret->first = n ? choose__below(mixed, n) : 0;
 	for (i = 0; i < tries; i++) {
-		uint32_t k = (ret->first + i) % n;
-		uint32_t member = is_sampled ? choose__pick(maps, pool, k) : k;
+		uint32_t member = (ret->first + i) % n;
 
 		members[member].is_candidate = true;
 		if (members[member].score_q8 < best) {
@@ -171,7 +169,7 @@ int choose__explain(const struct table_maps *maps, uint16_t service, const struc
 		choose__p2c(pool, mixed, members, &r);
 		break;
 	default:
-		choose__argmin(maps, pool, mixed, members, &r);
+		choose__argmin(pool, mixed, members, &r);
 		break;
 	}
 	if (r.member != CHOOSE_NONE)

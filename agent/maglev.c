@@ -208,10 +208,3 @@ int weighted__fill(const struct pick_member *members, uint32_t nr, uint16_t *pic
 	shuffle(picks, size);
 	return 0;
 }
-
-void sample__fill(uint32_t nr, uint16_t *picks)
-{
-	for (uint32_t i = 0; i < nr; i++)
-		picks[i] = (uint16_t)i;
-	shuffle(picks, nr);
-}

@@ -25,7 +25,4 @@ uint32_t weighted__size(const struct pick_member *members, uint32_t nr);
 /* Largest remainder, every member at least once, then shuffled. -ENOMEM. */
 int weighted__fill(const struct pick_member *members, uint32_t nr, uint16_t *picks, uint32_t size);
 
-/* A permutation of 0..nr-1. */
-void sample__fill(uint32_t nr, uint16_t *picks);
-
 #endif

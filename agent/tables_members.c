@@ -60,9 +60,6 @@ static uint32_t count_picks(const struct member_list *list, uint8_t policy)
 		return maglev__size(nr);
 	case PINTLE_POLICY_WEIGHTED:
 		return weighted__size(list->pick_members, nr);
-	case PINTLE_POLICY_SCORE:
-	case PINTLE_POLICY_LEASTCONN:
-		return nr > PINTLE_SCAN_MAX ? nr : 0;
 	default:
 		return 0;
 	}
@@ -115,7 +112,6 @@ int member_list__fill_picks(struct member_list *list, uint8_t policy)
 	case PINTLE_POLICY_WEIGHTED:
 		return weighted__fill(list->pick_members, list->nr_members, list->picks, list->nr_picks);
 	default:
-		sample__fill(list->nr_members, list->picks);
 		return 0;
 	}
 }

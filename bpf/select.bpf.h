@@ -8,7 +8,7 @@
 
 #define PT_NO_POD 0xffffffffu
 
-#define PT_TIE_BITS 6 /* below the score: who wins a tie, by a rotation that the flow gives */
+#define PT_TIE_BITS 6 /* below the score: the distance from a start that the flow gives, so that ties spread */
 #define PT_TIE_MASK ((1 << PT_TIE_BITS) - 1)
 #define PT_LOAD_MAX (1 << 22)
 
@@ -76,10 +76,18 @@ static __always_inline __u32 below(__u64 random, __u32 n)
 	return (__u32)(((random & 0xffffffff) * n) >> 32);
 }
 
+/* index - turn, modulo n. Without a branch: the verifier would follow each outcome through the rest of the loop. */
+static __always_inline __u32 turned(__u32 index, __u32 turn, __u32 n)
+{
+	__u32 distance = index - turn;
+
+	return distance + (n & (__u32)((__s32)distance >> 31));
+}
+
 /* argmin over all of at most PINTLE_SCAN_MAX members; its index. Score and tie order share one word, so the loop keeps a minimum only. */
 static __always_inline __u32 scan(const struct pintle_ctl *ctl, const struct pintle_pool *pool, __u64 hash, bool by_gain)
 {
-	__u32 n = pool->nr_members, turn = (__u32)hash & PT_TIE_MASK;
+	__u32 n = pool->nr_members, turn = below(hash, n), winner;
 	__s32 best = 0x7fffffff;
 
 	for (__u32 line = 0; line < PINTLE_SCAN_MAX / PINTLE_MEMBERS_PER_LINE; line++) {
@@ -97,12 +105,13 @@ static __always_inline __u32 scan(const struct pintle_ctl *ctl, const struct pin
 			if (index >= n)
 				break;
 			score = member_score(ctl, pool, &members->member[i], by_gain);
-			score = (__s32)((__u32)score << PT_TIE_BITS | ((index + turn) & PT_TIE_MASK));
+			score = (__s32)((__u32)score << PT_TIE_BITS | (turned(index, turn, n) & PT_TIE_MASK));
 			if (score < best)
 				best = score;
 		}
 	}
-	return ((__u32)best - turn) & PT_TIE_MASK;
+	winner = ((__u32)best & PT_TIE_MASK) + turn;
+	return winner >= n ? winner - n : winner;
 }
 
 __global_fn __u32 choose_score(const struct pintle_pool *pool, __u64 hash)
@@ -121,7 +130,8 @@ __global_fn __u32 choose_leastconn(const struct pintle_pool *pool, __u64 hash)
 	return ctl && pool ? scan(ctl, pool, hash, false) : 0;
 }
 
-/* argmin over a few neighbours in the picks, from a place that the flow gives: services with more than PINTLE_SCAN_MAX members. */
+/* argmin over a window of the members, from a place that the flow gives: services with more than PINTLE_SCAN_MAX of them. Neighbours share
+ * cache lines; windows overlap, so load spreads over all. */
 __global_fn __u32 choose_sample(const struct pintle_pool *pool, __u64 hash)
 {
 	__u32 zero = 0, best_index = 0, n, start;
@@ -130,17 +140,13 @@ __global_fn __u32 choose_sample(const struct pintle_pool *pool, __u64 hash)
 
 	if (!ctl || !pool)
 		return 0;
-	n = pool->nr_picks;
+	n = pool->nr_members;
 	start = below(hash, n);
-	for (__u32 i = 0; i < PINTLE_SCAN_PICKS; i++) {
-		struct pintle_member *m;
-		__u32 index;
+	for (__u32 i = 0; i < PINTLE_SCAN_WINDOW; i++) {
+		__u32 index = start + i >= n ? start + i - n : start + i;
+		struct pintle_member *m = member_at(ctl, pool, index);
 		__s32 score;
 
-		if (i >= n)
-			break;
-		index = pick_at(pool, start + i >= n ? start + i - n : start + i);
-		m = member_at(ctl, pool, index);
 		if (!m)
 			break;
 		score = member_score(ctl, pool, m, pool->policy == PINTLE_POLICY_SCORE);
@@ -188,14 +194,15 @@ static __always_inline __u32 choose(struct pintle_service *svc, const struct pin
 		return __sync_fetch_and_add(&svc->rr_next, 1) % pool->nr_members;
 	case PINTLE_POLICY_MAGLEV:
 	case PINTLE_POLICY_WEIGHTED:
-		return pick_at(pool, below(mixed, pool->nr_picks));
+		if (pool->nr_picks)
+			return pick_at(pool, below(mixed, pool->nr_picks));
+		break;
 	case PINTLE_POLICY_P2C:
 		return choose_p2c(ctl, pool, mixed);
-	default:
-		if (pool->nr_members > PINTLE_SCAN_MAX)
-			return choose_sample(pool, mixed);
-		return pool->policy == PINTLE_POLICY_SCORE ? choose_score(pool, mixed) : choose_leastconn(pool, mixed);
 	}
+	if (pool->nr_members > PINTLE_SCAN_MAX)
+		return choose_sample(pool, mixed);
+	return pool->policy == PINTLE_POLICY_SCORE ? choose_score(pool, mixed) : choose_leastconn(pool, mixed);
 }
 
 #endif

@@ -191,8 +191,8 @@ struct pintle_pick_line {
 } __attribute__((aligned(64)));
 PINTLE_ASSERT_SIZE(struct pintle_pick_line, 64);
 
-#define PINTLE_SCAN_MAX 64u /* argmin over all members up to here, else over PINTLE_SCAN_PICKS of the picks */
-#define PINTLE_SCAN_PICKS 8u
+#define PINTLE_SCAN_MAX 64u /* argmin over all members up to here, else over a window of PINTLE_SCAN_WINDOW */
+#define PINTLE_SCAN_WINDOW 8u
 
 /* ---- pods ---- */
 

@@ -164,20 +164,6 @@ START_TEST(weighted_shares_are_spread)
 	}
 END_TEST
 
-START_TEST(samples_are_a_permutation)
-	{
-		uint32_t in_place = 0;
-
-		sample__fill(1000, picks);
-		count(1000, 1000);
-		for (uint32_t i = 0; i < 1000; i++) {
-			ck_assert_uint_eq(counts[i], 1);
-			in_place += picks[i] == i;
-		}
-		ck_assert_uint_lt(in_place, 20);
-	}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("maglev");
@@ -193,7 +179,6 @@ int main(void)
 	tcase_add_test(tcase, weighted_is_exact_when_it_can_be);
 	tcase_add_test(tcase, weighted_is_close_and_forgets_nobody);
 	tcase_add_test(tcase, weighted_shares_are_spread);
-	tcase_add_test(tcase, samples_are_a_permutation);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

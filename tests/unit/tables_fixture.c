@@ -72,6 +72,11 @@ void arena__init(struct arena *arena, uint32_t max_frontends, uint32_t max_pods,
 	lay_out_all(arena);
 }
 
+void arena__shrink(struct arena *arena)
+{
+	arena->bytes = lay_out_all(arena);
+}
+
 void arena__copy(struct arena *to, const struct arena *from)
 {
 	*to = *from;
@@ -252,8 +257,7 @@ static uint64_t contents_digest(uint8_t policy, uint8_t flags, uint32_t nr, uint
 uint64_t pool__digest(const struct table_maps *maps, const struct pintle_pool *pool, const char **ret_broken)
 {
 	uint64_t sum = 0;
-	bool needs_picks = pool->policy == PINTLE_POLICY_MAGLEV || pool->policy == PINTLE_POLICY_WEIGHTED ||
-			   (pool->nr_members > PINTLE_SCAN_MAX && pool->policy <= PINTLE_POLICY_LEASTCONN);
+	bool needs_picks = pool->policy == PINTLE_POLICY_MAGLEV || pool->policy == PINTLE_POLICY_WEIGHTED;
 
 	*ret_broken = needs_picks && pool->nr_members && !pool->nr_picks ? "no picks" : NULL;
 	for (uint32_t i = 0; i < pool->nr_members; i++) {
