@@ -226,7 +226,7 @@ static int gro_job__run(const struct gro_job *job, struct gro_result *ret)
 
 static int gro(const char *netns, const char *device, struct gro_job *job, bool *ret_on, struct pintle_err *err)
 {
-	struct gro_result result;
+	struct gro_result result = { .code = -ETIMEDOUT };
 	struct netinfo *ni;
 	struct net_link link;
 	int ret = netinfo__open_ask(&ni, err);

@@ -39,7 +39,7 @@ void preflight__process(struct preflight *pf)
 {
 	const char *need = "CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON";
 	struct rlimit limit;
-	uint64_t caps;
+	uint64_t caps = 0;
 	char missing[128];
 
 	if (effective_caps(&caps) < 0) {
