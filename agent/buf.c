@@ -92,6 +92,13 @@ void buf__free(struct buf *buf)
 }
 
 /* RFC 3629: shortest form only, no surrogates, nothing above U+10FFFF. */
+static bool utf8__is_valid(uint32_t point, size_t length)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+
+	return point >= least[length] && point <= 0x10ffff && !(point >= 0xd800 && point <= 0xdfff);
+}
+
 size_t utf8__sequence(const char *text)
 {
 	const unsigned char *s = (const unsigned char *)text;
@@ -109,11 +116,7 @@ size_t utf8__sequence(const char *text)
 			return 0;
 		point = point << 6 | (s[i] & 0x3f);
 	}
-	if ((length == 3 && point < 0x800) || (length == 4 && point < 0x10000))
-		return 0;
-	if ((point >= 0xd800 && point <= 0xdfff) || point > 0x10ffff)
-		return 0;
-	return length;
+	return utf8__is_valid(point, length) ? length : 0;
 }
 
 void buf__puts_clean(struct buf *buf, const char *text)

@@ -20,11 +20,36 @@ static int endpoint__fail(const char *text, bool with_proto, struct pintle_err *
 			       text, with_proto ? "/PROTOCOL" : "", with_proto ? "/tcp" : "", with_proto ? "/udp" : "");
 }
 
+static uint8_t proto_by_name(const char *name)
+{
+	if (!strcmp(name, "tcp"))
+		return IPPROTO_TCP;
+	return !strcmp(name, "udp") ? IPPROTO_UDP : 0;
+}
+
+/* "ADDRESS:PORT", IPv6 in brackets; cut apart in place. */
+static int endpoint__parse_host(char *text, struct endpoint *e)
+{
+	bool is_bracketed = *text == '[';
+	char *addr = text + is_bracketed, *end = strchr(addr, is_bracketed ? ']' : ':'), *port;
+	uint64_t number;
+
+	if (!end || (is_bracketed && end[1] != ':'))
+		return -EINVAL;
+	port = end + 1 + is_bracketed;
+	*end = '\0';
+	if (opt__u64(port, &number) || !number || number > UINT16_MAX)
+		return -EINVAL;
+	if (ip_addr__parse(addr, &e->addr) || (e->addr.family == 6) != is_bracketed)
+		return -EINVAL;
+	e->port = (uint16_t)number;
+	return 0;
+}
+
 int endpoint__parse(const char *text, bool with_proto, struct endpoint *ret, struct pintle_err *err)
 {
 	struct endpoint e = { 0 };
-	char copy[96], *addr = copy, *port, *proto, *end;
-	uint64_t number;
+	char copy[96], *proto;
 
 	if (strlen(text) >= sizeof(copy))
 		return endpoint__fail(text, with_proto, err);
@@ -34,21 +59,10 @@ int endpoint__parse(const char *text, bool with_proto, struct endpoint *ret, str
 		return endpoint__fail(text, with_proto, err);
 	if (proto) {
 		*proto++ = '\0';
-		e.proto = !strcmp(proto, "tcp") ? IPPROTO_TCP : !strcmp(proto, "udp") ? IPPROTO_UDP : 0;
+		e.proto = proto_by_name(proto);
 	}
-	if (*addr == '[') {
-		end = strchr(++addr, ']');
-		port = end && end[1] == ':' ? end + 2 : NULL;
-	} else {
-		end = strchr(addr, ':');
-		port = end ? end + 1 : NULL;
-	}
-	if (!port || (with_proto && !e.proto) || opt__u64(port, &number) || !number || number > UINT16_MAX)
+	if ((with_proto && !e.proto) || endpoint__parse_host(copy, &e))
 		return endpoint__fail(text, with_proto, err);
-	*end = '\0';
-	if (ip_addr__parse(addr, &e.addr) || (e.addr.family == 6) != (addr != copy))
-		return endpoint__fail(text, with_proto, err);
-	e.port = (uint16_t)number;
 	*ret = e;
 	return 0;
 }

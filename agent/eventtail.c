@@ -48,33 +48,41 @@ static void eventtail__skip(FILE *file, uint64_t lines)
 		lines -= c == '\n';
 }
 
+/* Of `total` lines, leaves the last `last` to read; 0 = all. */
+static void eventtail__leave(FILE *file, uint64_t total, uint32_t last)
+{
+	if (last && total > last)
+		eventtail__skip(file, total - last);
+}
+
 /* Opens the file in which the last lines begin, at the first of them. */
 static int eventtail__seek(struct eventtail *tail, uint32_t last, struct pintle_err *err)
 {
-	FILE *old = fopen(tail->old_path, "re");
-	uint64_t in_file = 0, in_old = old ? eventtail__count(old) : 0;
+	FILE *old = fopen(tail->old_path, "re"), *current = fopen(tail->path, "re");
+	uint64_t in_current, in_old;
 
-	tail->file = fopen(tail->path, "re");
-	if (!tail->file && errno != ENOENT) {
+	if (!current && errno != ENOENT) {
+		int error = eventtail__fail(tail->path, err);
+
 		if (old)
 			fclose(old);
-		return eventtail__fail(tail->path, err);
+		return error;
 	}
-	if (tail->file)
-		in_file = eventtail__count(tail->file);
-	if (!old || (last && in_file >= last)) {
-		if (old)
-			fclose(old);
-		if (tail->file && last)
-			eventtail__skip(tail->file, in_file > last ? in_file - last : 0);
+	in_current = current ? eventtail__count(current) : 0;
+	in_old = old ? eventtail__count(old) : 0;
+	tail->is_old = old && !(last && in_current >= last);
+	if (tail->is_old) {
+		tail->file = old;
+		eventtail__leave(old, in_old + in_current, last);
+		if (current)
+			fclose(current);
 		return 0;
 	}
-	if (tail->file)
-		fclose(tail->file);
-	tail->file = old;
-	tail->is_old = true;
-	if (last)
-		eventtail__skip(old, in_old + in_file > last ? in_old + in_file - last : 0);
+	tail->file = current;
+	if (current)
+		eventtail__leave(current, in_current, last);
+	if (old)
+		fclose(old);
 	return 0;
 }
 

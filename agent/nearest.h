@@ -7,7 +7,8 @@
 
 struct nearest {
 	const char *word;
-	const char *best; /* NULL while nothing is near enough: more than a third of the word, and 1 edit up to 4 bytes, is too far */
+	const char *
+		best; /* NULL while nothing is near enough: more than a third of the word, and 1 edit up to 4 bytes, is too far */
 	size_t distance;
 };
 

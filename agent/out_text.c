@@ -29,12 +29,12 @@ struct text {
 	struct strings labels, values; /* pairs of the open record */
 	struct strings header, cells;  /* of the open table; cells by row */
 	struct text_column columns[TEXT_COLUMNS];
-	size_t nr_columns;   /* of the first row */
-	size_t column;	     /* next in the open row */
-	bool has_header;     /* printed: widths are fixed */
-	unsigned int indent; /* of the open table */
-	struct buf list;     /* of the open list */
-	struct buf list_label;
+	size_t nr_columns;     /* of the first row */
+	size_t column;	       /* next in the open row */
+	bool has_header;       /* printed: widths are fixed */
+	unsigned int indent;   /* of the open table */
+	struct buf list;       /* of the open list */
+	struct buf list_label; /* of the open list, or of the table or record begun last */
 };
 
 static void strings__add(struct strings *strings, const char *text)
@@ -162,41 +162,48 @@ static void out_text__title(struct out *out, const char *label, const char *rest
 	buf__printf(&out->pending, "%s:%s\n", label, rest);
 }
 
+/* The label, or the key with blanks for underscores. */
+static void out_text__spaced(struct buf *buf, const char *key, const char *label)
+{
+	char *c;
+
+	buf__clear(buf);
+	buf__puts(buf, label ? label : "");
+	for (c = buf->data; c && label == key && *c; c++)
+		*c = *c == '_' ? ' ' : *c;
+}
+
+static void out_text__begin_table(struct out *out, struct text *text)
+{
+	strings__clear(&text->header);
+	strings__clear(&text->cells);
+	text->nr_columns = 0;
+	text->has_header = false;
+	text->indent = out->depth * 2;
+}
+
 static void out_text__begin(struct out *out, enum out_kind kind, const char *key, const char *label)
 {
 	struct text *text = out_text__state(out);
 	const struct out_frame *top = out__top(out);
-	struct buf spaced = { 0 };
-	char *c;
 
 	if (!text || (top && (top->is_hidden || top->kind == OUT_LIST)) || (label && !*label))
 		return;
-	buf__puts(&spaced, label ? label : "");
-	for (c = spaced.data; c && label == key && *c; c++)
-		*c = *c == '_' ? ' ' : *c;
 	if (kind == OUT_LIST) {
 		buf__clear(&text->list);
-		buf__clear(&text->list_label);
-		buf__puts(&text->list_label, buf__str(&spaced));
+		out_text__spaced(&text->list_label, key, label);
 	} else if (kind == OUT_ROW) {
 		text->column = 0;
 	} else if (!top || top->kind == OUT_RECORD) {
 		out_text__pairs(out, text);
+		out_text__spaced(&text->list_label, key, label);
 		if (top && kind == OUT_RECORD)
-			out_text__title(out, buf__str(&spaced), "");
+			out_text__title(out, buf__str(&text->list_label), "");
 		if (!top && out->nr_documents)
 			buf__puts(&out->pending, "\n");
-		if (kind == OUT_TABLE) {
-			strings__clear(&text->header);
-			strings__clear(&text->cells);
-			text->nr_columns = 0;
-			text->has_header = false;
-			text->indent = out->depth * 2;
-			buf__clear(&text->list_label);
-			buf__puts(&text->list_label, buf__str(&spaced));
-		}
+		if (kind == OUT_TABLE)
+			out_text__begin_table(out, text);
 	}
-	buf__free(&spaced);
 }
 
 static bool out_text__in_row(const struct out *out)
