@@ -161,8 +161,13 @@ ok "a route with its prefix" watch_for "^route ifindex=[0-9]+ addr=10.77.5.0/24"
 ok "a new address" watch_for "^addr ifindex=[0-9]+ addr=10.79.0.7" ip -n "$host" addr add 10.79.0.7/32 dev u0
 ok "an FDB entry that moves" watch_for "^fdb " in_host bridge fdb replace "$(mac "$p2" eth0)" dev h3 master static
 in_host bridge fdb del "$(mac "$p2" eth0)" dev h3 master
+restate() { # ADDRESS, DEVICE, MAC: all that an idle and a busy neighbour go through
+	local state
+	for state in stale delay reachable stale; do ip -n "$host" neigh replace "$1" lladdr "$3" dev "$2" nud "$state"; done
+	send "$1" 3
+}
 quiet() { # IPv6 discovery of other devices goes on beside it
-	watch_for '^(all|link|addr|neigh .*addr=10\.77\.2\.)' send 10.77.2.3 3 && return 1
+	watch_for '^(all|link|addr|neigh .*addr=10\.77\.2\.)' restate 10.77.2.3 br0 "$(mac "$p3" eth0)" && return 1
 	return 0
 }
 send 10.77.2.2 1 # the bridge learns anew what was deleted above
