@@ -59,6 +59,7 @@ setup() {
 	ip -n "$host" link set lo up
 	ip netns exec "$host" sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv6.conf.default.accept_dad=0 net.ipv4.ip_forward=1
 	for ns in "$p1" "$p2" "$p3"; do ip netns exec "$ns" sysctl -qw net.ipv6.conf.default.accept_dad=0; done
+	ip netns exec "$p2" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 # speaks only when asked
 	# A routed pod, as the ptp plugin makes it: a /32 on both sides and a link-local gateway answered by proxy ARP.
 	veth h1 "$p1" || return 1
 	ip netns exec "$host" sysctl -qw net.ipv4.conf.h1.proxy_arp=1
