@@ -225,6 +225,35 @@ START_TEST(gso_lengths)
 	}
 END_TEST
 
+/* Every value that a UDP checksum can take, before and after: among them 0, which is sent as 0xffff (RFC 768). */
+START_TEST(udp_every_checksum)
+	{
+		static const struct pkt_spec specs[] = { U4(.payload_bytes = 2), U4(.payload_bytes = 2), U6(.payload_bytes = 2),
+							 FRAME(POD4(POD_UDP4), POD_PORT, CLIENT4, 5000, WIRE_UDP,
+							       .payload_bytes = 2) };
+		static const enum model_prog progs[] = { MODEL_XDP, MODEL_TC, MODEL_XDP, MODEL_REV_UP };
+		struct rig *r = rig__shared();
+		char why[RIG_WHY_BYTES];
+		struct pkt_spec spec = specs[_i];
+		uint32_t word, check = 0;
+		struct pkt p;
+
+		scene__make(r);
+		pkt__build(&specs[0], &p);
+		ck_assert_msg(!rig__step(r, MODEL_XDP, p.data, p.bytes, NULL, why), "%s", why);
+		spec.udp_check = PKT_UDP_NONE;
+		for (word = 0; word < 65536; word++) { /* the checksum falls as the payload word rises; 0 stands for 0xffff */
+			pkt__build(&spec, &p);
+			wire__put16(p.data + p.l4 + 8, (uint16_t)word);
+			check = wire__field_for(
+				0, wire__sum(p.data + p.l4, p.bytes - p.l4) +
+					   wire__pseudo_sum(p.data + p.l3, spec.src.family, WIRE_UDP, p.bytes - p.l4));
+			wire__put16(p.data + p.l4 + 6, (uint16_t)(check ? check : 0xffff));
+			ck_assert_msg(!rig__step(r, progs[_i], p.data, p.bytes, NULL, why), "payload %04x: %s", word, why);
+		}
+	}
+END_TEST
+
 Suite *fixtures_suite(void)
 {
 	Suite *s = suite_create("fixtures");
@@ -237,6 +266,7 @@ Suite *fixtures_suite(void)
 	tcase_add_loop_test(tc, fixture_reverse, 0, 2 * (int)nr_fixtures_reverse);
 	tcase_add_test(tc, every_verdict_has_a_fixture);
 	tcase_add_test(tc, devmap_slot_empty);
+	tcase_add_loop_test(tc, udp_every_checksum, 0, 4);
 	tcase_add_loop_test(tc, gso_lengths, 0, 2);
 	tcase_add_test(tc, correct_stays_correct);
 	tcase_add_test(tc, torn_at_every_byte);
