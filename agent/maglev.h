@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Pick tables: what `weighted`, `maglev` and sampling read. An entry is the index of a member. All are functions of their arguments alone:
- * the same members in the same order give the same table on every node (tables.h sorts members by address and port).
+ * the same members in the same order give the same table on every node (members are in the order of their name_hash).
  */
 #ifndef PINTLE_AGENT_MAGLEV_H
 #define PINTLE_AGENT_MAGLEV_H

@@ -80,8 +80,8 @@ int tables__reap(struct tables *t, struct pintle_err *err);
 
 /* Reads without a struct tables, for commands beside a running agent. -ENOENT. */
 int table_maps__find_pod(const struct table_maps *maps, const struct ip_addr *addr, uint16_t port, uint16_t *ret_pod);
-int table_maps__find_frontend(const struct table_maps *maps, const struct ip_addr *addr, uint8_t proto, uint16_t port, uint16_t *ret_frontend,
-			      uint16_t *ret_service);
+int table_maps__find_frontend(const struct table_maps *maps, const struct ip_addr *addr, uint8_t proto, uint16_t port,
+			      uint16_t *ret_frontend, uint16_t *ret_service);
 
 /* ids and reverse look-ups for telemetry and the CLI; pointers are valid until the next apply. */
 struct pod_ref {

@@ -35,12 +35,25 @@ void member_list__destroy(struct member_list *list)
 	*list = (struct member_list){ 0 };
 }
 
-static int by_address(const void *a, const void *b)
+/* By a hash of the address: an order that every node has, in which neighbours have nothing in common. A choice among many members looks at a
+ * window of neighbours, and pods with addresses side by side are often of one kind. */
+static int by_name_hash(const void *a, const void *b)
 {
-	const struct cfg_pod *x = ((const struct member_source *)a)->cfg, *y = ((const struct member_source *)b)->cfg;
-	int order = memcmp(x->addr.bytes, y->addr.bytes, sizeof(x->addr.bytes));
+	const struct member_source *x = a, *y = b;
+	int order;
 
-	return order ? order : (int)x->port - (int)y->port;
+	if (x->name_hash != y->name_hash)
+		return x->name_hash < y->name_hash ? -1 : 1;
+	order = memcmp(x->cfg->addr.bytes, y->cfg->addr.bytes, sizeof(x->cfg->addr.bytes));
+	return order ? order : (int)x->cfg->port - (int)y->cfg->port;
+}
+
+static struct member_source make_source(const struct cfg_pod *cfg, uint32_t pod)
+{
+	struct ep_key key;
+
+	ep_key__make(&key, &cfg->addr, cfg->port, 0);
+	return (struct member_source){ .cfg = cfg, .name_hash = pick_name_hash(key.addr_be, key.port_be), .pod = pod };
 }
 
 static uint64_t digest_add(uint64_t digest, uint64_t word)
@@ -81,14 +94,14 @@ void member_list__collect(struct member_list *list, const struct plan *p, const 
 				(cfg->load_open ? PINTLE_SVC_LOAD_OPEN : 0));
 	for (size_t i = 0; i < cfg->nr_pods; i++) {
 		if (cfg->pods[i].addr.family == s->family && takes_new_flows(p, &cfg->pods[i], ids[i]))
-			list->members[list->nr_members++] = (struct member_source){ &cfg->pods[i], ids[i] };
+			list->members[list->nr_members++] = make_source(&cfg->pods[i], ids[i]);
 	}
-	qsort(list->members, list->nr_members, sizeof(*list->members), by_address);
+	qsort(list->members, list->nr_members, sizeof(*list->members), by_name_hash);
 	digest = digest_add(digest, list->flags);
 	for (uint32_t i = 0; i < list->nr_members; i++) {
 		const struct cfg_pod *pod = list->members[i].cfg;
 
-		list->pick_members[i].weight = pod->weight;
+		list->pick_members[i] = (struct pick_member){ .name_hash = list->members[i].name_hash, .weight = pod->weight };
 		digest = digest_add(digest,
 				    list->members[i].pod | (uint64_t)pod->concurrency << 16 | (uint64_t)pod->weight << 32);
 	}
@@ -100,12 +113,6 @@ int member_list__fill_picks(struct member_list *list, uint8_t policy)
 {
 	if (!list->nr_picks)
 		return 0;
-	for (uint32_t i = 0; i < list->nr_members; i++) {
-		struct ep_key key;
-
-		ep_key__make(&key, &list->members[i].cfg->addr, list->members[i].cfg->port, 0);
-		list->pick_members[i].name_hash = pick_name_hash(key.addr_be, key.port_be);
-	}
 	switch (policy) {
 	case PINTLE_POLICY_MAGLEV:
 		return maglev__fill(list->pick_members, list->nr_members, list->picks, list->nr_picks);

@@ -58,10 +58,11 @@ int plan__find_pods(struct tables *t, struct plan *p, struct pintle_err *err);
 int plan__check_siblings(struct tables *t, struct plan *p, struct pintle_err *err);
 void plan__fill_siblings(const struct tables *t, struct plan *p);
 
-/* The members of a service in their order (address, port), and its picks; memory is used again for the next. */
+/* The members of a service in their order, and its picks; memory is used again for the next. */
 struct member_list {
 	struct member_source {
 		const struct cfg_pod *cfg;
+		uint64_t name_hash;
 		uint32_t pod;
 	} * members;
 	struct pick_member *pick_members;

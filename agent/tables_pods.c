@@ -144,35 +144,44 @@ static uint64_t mac_word(const uint8_t mac[6], uint16_t generation)
 	return word | (uint64_t)generation << 48;
 }
 
-/* Another device under valid MACs would be a wrong path: those are made unusable (generations differ) while the words change. */
+static bool has_path_macs(const struct pintle_pod *record, const uint8_t dmac[6], const uint8_t smac[6])
+{
+	uint64_t low = (1ull << 48) - 1;
+
+	return record->dmac_gen && record->dmac_gen >> 48 == record->smac_gen >> 48 &&
+	       (record->dmac_gen & low) == mac_word(dmac, 0) && (record->smac_gen & low) == mac_word(smac, 0);
+}
+
+/* Another device under valid MACs would be a wrong path: those are made unusable (generations differ) while the words change. The generation
+ * lives on in the source's word while MACs are unknown. */
+static void write_path(struct pintle_pod *record, uint32_t ifindex, uint32_t devmap, const uint8_t *dmac, const uint8_t *smac)
+{
+	static const uint8_t none[6];
+	uint16_t generation = (uint16_t)((record->smac_gen >> 48) + 1);
+
+	if (!generation)
+		generation = 1;
+	store64(&record->dmac_gen, dmac ? mac_word(dmac, generation) : 0);
+	if (record->ifindex != ifindex)
+		store32(&record->ifindex, ifindex);
+	if (record->devmap != devmap)
+		store32(&record->devmap, devmap);
+	store64(&record->smac_gen, mac_word(dmac ? smac : none, generation));
+}
+
 void tables__set_path(struct tables *t, uint16_t pod, uint32_t ifindex, uint32_t devmap, const uint8_t dmac[6],
 		      const uint8_t smac[6])
 {
-	static const uint8_t none[6];
 	struct pintle_pod *record;
-	bool has_macs = dmac && smac, is_device_same;
-	uint64_t low = (1ull << 48) - 1;
-	uint16_t generation;
+	bool has_macs = dmac && smac, is_same;
 
 	if (!idset__has(&t->pods, pod))
 		return;
 	record = &t->maps.pods[pod];
-	is_device_same = record->ifindex == ifindex && record->devmap == devmap;
-	if (is_device_same && has_macs && record->dmac_gen && record->dmac_gen >> 48 == record->smac_gen >> 48 &&
-	    (record->dmac_gen & low) == mac_word(dmac, 0) && (record->smac_gen & low) == mac_word(smac, 0))
+	is_same = has_macs ? has_path_macs(record, dmac, smac) : !record->dmac_gen;
+	if (is_same && record->ifindex == ifindex && record->devmap == devmap)
 		return;
-	if (is_device_same && !has_macs && !record->dmac_gen)
-		return;
-	/* the generation lives on in the source's word while MACs are unknown */
-	generation = (uint16_t)((record->smac_gen >> 48) + 1);
-	if (!generation)
-		generation = 1;
-	store64(&record->dmac_gen, has_macs ? mac_word(dmac, generation) : 0);
-	if (!is_device_same) {
-		store32(&record->ifindex, ifindex);
-		store32(&record->devmap, devmap);
-	}
-	store64(&record->smac_gen, mac_word(has_macs ? smac : none, generation));
+	write_path(record, ifindex, devmap, has_macs ? dmac : NULL, smac);
 }
 
 void tables__set_redirect(struct tables *t, uint16_t pod, bool allowed)

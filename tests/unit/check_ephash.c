@@ -119,6 +119,7 @@ static int grace(void *arg)
 	world.graces++;
 	memset(world.missed, 0, ephash__nr_slots(&world.h));
 	memset(world.seen_at, 0xff, ephash__nr_slots(&world.h) * sizeof(*world.seen_at));
+	on_store(NULL); /* readers that begin now */
 	return 0;
 }
 

@@ -18,6 +18,8 @@ struct arena {
 
 /* Sizes by tables__sizes(), with fewer pick lines if `pick_lines` is not 0. Aborts the test on failure. */
 void arena__init(struct arena *arena, uint32_t max_frontends, uint32_t max_pods, uint32_t pick_lines);
+/* After a change of arena->meta to smaller sizes, before anything is written. */
+void arena__shrink(struct arena *arena);
 void arena__copy(struct arena *to, const struct arena *from); /* another block with the same contents */
 void arena__destroy(struct arena *arena);
 
