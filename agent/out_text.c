@@ -182,12 +182,17 @@ static void out_text__begin_table(struct out *out, struct text *text)
 	text->indent = out->depth * 2;
 }
 
+static bool out_text__is_hidden(const struct out_frame *parent, const char *label)
+{
+	return (parent && (parent->is_hidden || parent->kind == OUT_LIST)) || (label && !*label);
+}
+
 static void out_text__begin(struct out *out, enum out_kind kind, const char *key, const char *label)
 {
 	struct text *text = out_text__state(out);
 	const struct out_frame *top = out__top(out);
 
-	if (!text || (top && (top->is_hidden || top->kind == OUT_LIST)) || (label && !*label))
+	if (!text || out_text__is_hidden(top, label))
 		return;
 	if (kind == OUT_LIST) {
 		buf__clear(&text->list);
