@@ -86,9 +86,10 @@ check "clsact: pt_tc counts and passes what is not its own" smoke_tc
 rm -rf /sys/fs/bpf/smoke /sys/fs/bpf/smoke_maps
 
 # 4. The agent's own attachment, where TCX does not exist: a connection to a VIP reaches the pod and comes back translated.
-answer() { ip netns exec client timeout 20 nc 10.90.9.1 80 </dev/null; }
+answer() { ip netns exec client timeout 30 wget -q -O - http://10.90.9.1/hello; }
 if [ -x /opt/pintle ]; then
-	ip netns exec pod nc -lk -p 8080 -e /bin/echo hello &
+	mkdir /www && echo hello >/www/hello
+	ip netns exec pod httpd -p 8080 -h /www
 	ip -n client route replace 10.90.9.1 via 10.90.1.1
 	check "pintle attach --hook tc" pintle attach --hook tc -c /vm.yaml up0
 	smoke_vip() {
