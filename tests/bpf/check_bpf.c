@@ -21,8 +21,8 @@ int main(void)
 	int failed;
 
 	if (geteuid()) {
-		printf("1..0 # SKIP needs root\n");
-		return 0;
+		printf("needs root\n");
+		return 77;
 	}
 	if (unshare(CLONE_NEWNET)) {
 		fprintf(stderr, "unshare: %s\n", strerror(errno));
