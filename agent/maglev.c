@@ -44,8 +44,11 @@ struct turn {
 
 static void take_turn(struct turn *turn, uint8_t *taken, uint16_t *picks, uint32_t size, uint16_t member)
 {
-	while (taken[turn->at])
-		turn->at = (turn->at + turn->skip) % size;
+	while (taken[turn->at]) {
+		turn->at += turn->skip;
+		if (turn->at >= size)
+			turn->at -= size;
+	}
 	taken[turn->at] = 1;
 	picks[turn->at] = member;
 }

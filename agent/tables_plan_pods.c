@@ -146,9 +146,10 @@ static int make_room(struct tables *t, struct plan *p, struct pintle_err *err)
 	if (wanted <= t->pods.nr && p->nr_new_pods > idset__free(&t->pods))
 		return pintle_err__set(
 			err, -ENOSPC,
-			"%u new pods, but of %u pod ids %u are free (%u belong to pods that left and still have flows): "
-			"try again later, or attach with a larger --max-pods (%u at most)",
-			p->nr_new_pods, t->pods.nr, idset__free(&t->pods), t->lingering, PINTLE_MAX_PODS);
+			"%u new pods, but %u of %u pod ids are free: %u belong to pods that left and still have flows, and those of "
+			"pods that leave now come free after a reload; reload in two steps, or attach with a larger --max-pods "
+			"(%u at most)",
+			p->nr_new_pods, idset__free(&t->pods), t->pods.nr, t->lingering, PINTLE_MAX_PODS);
 	if (p->nr_new_pods > idset__free(&t->pods))
 		return pintle_err__set(err, -ENOSPC,
 				       "%u pods, but the tables hold %u: attach with a larger --max-pods (%u at most)", wanted,
