@@ -36,7 +36,8 @@ struct attach {
 	struct tables *tables;
 	struct paths *paths;
 	struct tables_applied applied;
-	uint32_t pending;
+	uint32_t unready; /* pods that are to be redirected to, and are not yet */
+	char reason[128]; /* of one of them */
 };
 
 static const char *hook_name(enum datapath_hook hook)
@@ -114,6 +115,23 @@ static bool wants_redirect(const struct pintle_config *config)
 	return false;
 }
 
+static uint32_t count_unready(struct attach *attach)
+{
+	uint32_t from = 0, nr = 0;
+	uint16_t pod;
+
+	while (from < PINTLE_MAX_PODS && !tables__next_pod(attach->tables, from, &pod)) {
+		const char *reason = paths__reason(attach->paths, pod);
+
+		if (reason) {
+			snprintf(attach->reason, sizeof(attach->reason), "%s", reason);
+			nr++;
+		}
+		from = pod + 1u;
+	}
+	return nr;
+}
+
 /* Redirect is allowed pod by pod, as their devices pass the self-test: without an agent this is the only chance. */
 static int find_paths(struct attach *attach, struct pintle_err *err)
 {
@@ -129,7 +147,7 @@ static int find_paths(struct attach *attach, struct pintle_err *err)
 	ret = paths__open(attach->dp, attach->tables, attach->ni, is_xdp, NULL, &attach->paths, err);
 	if (!ret)
 		ret = paths__refresh(attach->paths, attach->config, now, err);
-	while (!ret && paths__pending(attach->paths) && now < end) {
+	while (!ret && (attach->unready = count_unready(attach)) && now < end) {
 		if (poll(&fd, 1, 20) > 0) {
 			ret = netinfo__process(attach->ni, &changed, err);
 			if (!ret && changed)
@@ -138,8 +156,6 @@ static int find_paths(struct attach *attach, struct pintle_err *err)
 		now = clock__monotonic_ns();
 		paths__tick(attach->paths, now);
 	}
-	if (!ret)
-		attach->pending = paths__pending(attach->paths);
 	return ret;
 }
 
@@ -209,7 +225,9 @@ static int report(const struct attach *attach)
 		out__u64(out, "services", NULL, attach->applied.services);
 		out__u64(out, "frontends", NULL, attach->applied.frontends);
 		out__u64(out, "pods", NULL, attach->applied.pods);
-		out__u64(out, "untested_devices", "redirect not yet tested", attach->pending);
+		out__u64(out, "pods_not_redirected", "redirect not possible", attach->unready);
+		if (attach->unready)
+			out__str(out, "reason", NULL, attach->reason);
 	}
 	out__table(out, "uplinks", NULL);
 	for (int i = 0; i < attach->nr_uplinks; i++) {

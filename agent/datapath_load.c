@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -239,6 +240,41 @@ static int clear_torn(const char *pin_dir, struct pintle_err *err)
 	return dp__remove_pins(pin_dir, err);
 }
 
+struct netns_search {
+	char name[32]; /* note of this network namespace */
+	bool is_other;
+};
+
+static int look_for_netns(void *arg, const char *name)
+{
+	struct netns_search *search = arg;
+
+	search->is_other |= !strncmp(name, "netns_", 6) && strcmp(name, search->name);
+	return 0;
+}
+
+/* Links are known by device number, which means something in one network namespace only: the first load notes which. */
+static int check_netns(const char *pin_dir, struct pintle_err *err)
+{
+	struct netns_search search = { .is_other = false };
+	struct stat st;
+	int ret;
+
+	if (stat("/proc/self/ns/net", &st))
+		return pintle_err__set(err, -errno, "/proc/self/ns/net: %s", strerror(errno));
+	snprintf(search.name, sizeof(search.name), "netns_%lu", (unsigned long)st.st_ino);
+	ret = pins__each(pin_dir, look_for_netns, &search, err);
+	if (ret)
+		return ret;
+	if (search.is_other)
+		return pintle_err__set(
+			err, -EXDEV,
+			"%s belongs to a pintle in another network namespace; choose another --pin-dir, or remove "
+			"what is there: pintle detach",
+			pin_dir);
+	return pins__note(pin_dir, search.name, err);
+}
+
 static int load_locked(struct datapath *dp, const struct table_sizes_in *sizes, struct pintle_err *err)
 {
 	bool reuse = pins__has(dp->pin_dir, dp_map_defs[DP_MAP_META].name);
@@ -247,6 +283,8 @@ static int load_locked(struct datapath *dp, const struct table_sizes_in *sizes, 
 	int ret;
 
 	ret = reuse ? dp__open_pins(dp, err) : clear_torn(dp->pin_dir, err);
+	if (!ret)
+		ret = check_netns(dp->pin_dir, err);
 	if (ret)
 		return ret;
 	if (reuse)

@@ -64,7 +64,7 @@ struct datapath {
 	bool is_grace_map; /* membarrier was refused once */
 };
 
-#define DP_LOCK_WAIT_MS 2000
+#define DP_LOCK_WAIT_MS 10000 /* a load takes well under a second on an idle machine */
 
 /* An attachment as the pin directory tells it: a pinned link, or the note of a filter. */
 struct dp_attachment {

@@ -22,7 +22,8 @@ static bool is_our_name(const char *name)
 	for (int p = 0; p < DP_NR_PROGS; p++)
 		if (!strcmp(name, dp_prog_pins[p]))
 			return true;
-	return !strcmp(name, "writer") || !strncmp(name, "clsact_", 7) || dp_attachment__parse(name, &att);
+	return !strcmp(name, "writer") || !strncmp(name, "clsact_", 7) || !strncmp(name, "netns_", 6) ||
+	       dp_attachment__parse(name, &att);
 }
 
 struct removal {

@@ -110,6 +110,8 @@ int datapath__traffic(const struct datapath *dp, uint32_t pod, struct pintle_tra
 	for (int cpu = 0; cpu < cpus; cpu++) {
 		sum.packets += values[cpu].packets;
 		sum.bytes += values[cpu].bytes;
+		sum.flows += values[cpu].flows;
+		sum.flows += values[cpu].flows;
 	}
 	free(values);
 	*ret_traffic = sum;

@@ -190,11 +190,38 @@ test_two_at_once()
 	cat "$PT_TMP"/attach.*
 	assert "all succeeded, one after the other" [ $failed = 0 ]
 	assert "one program" [ "$(attachments 'tc ingress')$(attachments 'tc egress')" = 11 ]
-	flock "$PT_PIN_DIR" sleep 20 &
+	flock "$PT_PIN_DIR" sleep 60 &
 	PT_PIDS+=($!)
 	sleep 0.2
 	fails_with 1 'is locked by process [0-9]+ \((flock|sleep)\)' pt_pintle attach "$PT_UPLINK"
 	fails_with 1 'is locked by' pt_pintle detach --now
+}
+
+test_other_netns()
+{
+	pt_up --pods 1
+	pt_pintle attach "$PT_UPLINK"
+	fails_with 1 'belongs to a pintle in another network namespace' in_ns client "$PINTLE" --pin-dir "$PT_PIN_DIR" attach eth0
+	assert "nothing changed" [ "$(attachments 'tc ingress')$(attachments 'tc egress')" = 11 ]
+}
+
+# Without an agent: attach -c tests the pods' devices itself, and allows redirect.
+test_redirect()
+{
+	pt_up --pods 2 --gro on
+	pt_pods queue:tcp:8080
+	pt_config delivery=redirect
+	pt_pintle -o json attach --hook "$PT_HOOK" -c "$PT_CONFIG" dev "$PT_UPLINK" >"$PT_TMP/attach"
+	pt_json "$PT_TMP/attach" '.pods_not_redirected == 0'
+	pt_pintle -o json status >"$PT_TMP/status"
+	pt_json "$PT_TMP/status" '.objects.pods_redirect == 2' '[.attachments[] | select(.program == "reverse of pod" and .alive)] | length == 2'
+	pt_load run --target "$PT_VIP4:80" --rate 100 --seconds 1 >"$PT_TMP/load"
+	pt_json "$PT_TMP/load" '.requests > 50' '.ok == .requests'
+	pt_pintle -o json status >"$PT_TMP/status"
+	pt_json "$PT_TMP/status" '.flows.redirect > 0'
+	pt_pintle detach --now
+	in_ns node bpftool -j net show >"$PT_TMP/net"
+	assert "nothing is left on any device" [ "$(jq '[.[] | .xdp[], .tc[]] | length' "$PT_TMP/net")" = 0 ]
 }
 
 test_reads_well()
@@ -223,5 +250,7 @@ pt_test "torn and foreign pins are named, with the way out" test_bad_pins
 pt_test "pins of another ABI version are refused" test_other_abi
 pt_test "a load that is killed can be repeated" test_killed_load
 pt_test "two pintles never load at once" test_two_at_once
+pt_test "another network namespace is told apart" test_other_netns
+pt_test_hooks "redirect is tested and allowed without an agent" test_redirect
 pt_test "maps and status read well" test_reads_well
 pt_done

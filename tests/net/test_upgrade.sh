@@ -2,13 +2,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Upgrades: programs are replaced in place under load without losing a packet, maps and flows stay.
 # PT_SWAPS is the number of swaps at each of the two hooks.
-# timeout: 600
+# timeout: 1800
 # shellcheck disable=SC2317 # tests are called by name
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
 SWAPS=${PT_SWAPS:-250}
 RATE=400	# datagrams a second; well below what loses any without swaps
 ROUND=10	# seconds
+
+# The test is long: a build meanwhile must not take the binary away.
+cp "$PINTLE" "$PT_TMP/pintle"
+PINTLE=$PT_TMP/pintle
 
 prog_ids()
 {
@@ -35,7 +39,10 @@ under_load()
 	while kill -0 $load 2>/dev/null; do
 		"$@"
 	done
-	wait $load
+	wait $load || {
+		echo "the load ended with $?"
+		return 1
+	}
 	wait $streams
 	cat "$PT_TMP/udp" "$PT_TMP/stream"
 }
@@ -63,8 +70,8 @@ test_swaps()
 		pt_json "$PT_TMP/udp" '.sent >= 3000' '.lost == 0'
 		pt_json "$PT_TMP/stream" '.alive == 4' '.failed == {}' '.without_bytes == 0'
 		assert "other programs than before" [ "$before" != "$(prog_ids)" ]
+		echo "$done_swaps swaps so far"
 	done
-	echo "$done_swaps swaps"
 	assert "the same maps" [ "$maps" = "$(map_ids)" ]
 }
 
