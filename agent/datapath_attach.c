@@ -16,7 +16,7 @@
 #include "agent/datapath_dev.h"
 
 #define WHY_BYTES 128
-#define CARRIER_TEST_MS 1000 /* drivers that restart their queues to take a program drop the carrier at once */
+#define CARRIER_TEST_MS 400 /* drivers that restart their queues to take a program drop the carrier at once */
 
 /* Our attachment of this kind, whichever form it has. A dead one is cleared away. */
 static int find_attachment(const struct datapath *dp, enum dp_kind kind, uint32_t ifindex, struct dp_attachment *ret_att,

@@ -183,8 +183,9 @@ test_icmp_to_pod()
 	pt_config protocols=udp
 	pt_agent
 	before=$(pt_counter pod1 IcmpInDestUnreachs)
-	# the answer comes when the socket has been closed
-	in_ns client bash -c 'for i in 1 2 3 4 5; do echo x >/dev/udp/'"$PT_VIP4"'/80; done' || true
+	kill -STOP "$PT_POD1_PID" # so that the answers come when the sockets have been closed
+	in_ns client bash -c 'for i in 1 2 3 4 5; do echo x >/dev/udp/'"$PT_VIP4"'/80; done'
+	kill -CONT "$PT_POD1_PID"
 	sleep 0.5
 	assert "the pod was told" [ "$(pt_counter pod1 IcmpInDestUnreachs)" -gt "$before" ]
 	assert "translated" [ "$(verdict steer_icmp)" -gt 0 ]
@@ -216,7 +217,7 @@ test_attach_over_live()
 {
 	pt_up --pods 3 --kube-svc --forward kube
 	pt_pods stream:tcp:8080
-	pt_load stream --target "$PT_VIP4:80" --connections 20 --seconds 4 >"$PT_TMP/stream" &
+	pt_load stream --target "$PT_VIP4:80" --connections 20 --seconds 7 >"$PT_TMP/stream" &
 	local load=$!
 	sleep 1
 	pt_config protocols=tcp
