@@ -81,11 +81,10 @@ static __always_inline enum pintle_verdict reject_event(void *ctx, bool is_tc, _
 	if (bytes > PINTLE_EVENT_PACKET_BYTES)
 		bytes = PINTLE_EVENT_PACKET_BYTES;
 	event->copied_bytes = (__u16)bytes;
-	asm volatile("" : "+r"(bytes)); /* the bound below must be tested on the register that is passed on */
-	if (bytes < 1 || bytes > PINTLE_EVENT_PACKET_BYTES) {
-		bpf_ringbuf_discard(event, 0);
-		return PINTLE_V_PASS_MALFORMED;
-	}
+	/* 1..128 by mask, which every verifier understands; 6.1 learns no lower bound from a comparison here */
+	bytes -= 1;
+	PT_OPAQUE(bytes);
+	bytes = (bytes & (PINTLE_EVENT_PACKET_BYTES - 1)) + 1;
 	if (is_tc)
 		err = bpf_skb_load_bytes(ctx, 0, event->packet, bytes);
 	else

@@ -90,7 +90,7 @@ static __always_inline void store_quoted_addr(struct quote *q, int family, enum 
 	if (family == 4) {
 		struct iphdr *ip = q->l3;
 
-		ip->check = pintle_csum_update(ip->check, inv, to);
+		ip_check_update(ip, inv, to);
 		store_addr4(&inner, side, pintle_raw32(addr_be[0]));
 	} else {
 		store_addr6(&inner, side, addr_be);
@@ -114,7 +114,7 @@ static __always_inline void icmp_rewrite(struct pkt *p, int family, struct quote
 		if (family == 4) {
 			struct iphdr *ip = p->l3;
 
-			ip->check = pintle_csum_update(ip->check, addr_inv, to->addr_sum);
+			ip_check_update(ip, addr_inv, to->addr_sum);
 			store_addr4(p, outer, pintle_raw32(to->addr_be[0]));
 		} else {
 			store_addr6(p, outer, to->addr_be);

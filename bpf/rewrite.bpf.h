@@ -40,6 +40,12 @@ static __always_inline void store_addr6(struct pkt *p, enum pt_side side, const 
 	to[3] = pintle_raw32(addr_be[3]);
 }
 
+/* The IPv4 header's checksum. */
+static __always_inline void ip_check_update(struct iphdr *ip, __u16 inv, __u16 to)
+{
+	ip->check = (PINTLE_FORCE __sum16)pintle_csum_update((PINTLE_FORCE __u16)ip->check, inv, to);
+}
+
 static __always_inline void l4_check_xdp(struct pkt *p, __u16 inv, __u16 to)
 {
 	__u16 *check = p->l4 + (p->proto == IPPROTO_TCP ? 16 : 6);
@@ -80,7 +86,7 @@ static __always_inline int rewrite(void *ctx, bool is_tc, struct pkt *p, int fam
 	if (family == 4) {
 		struct iphdr *ip = p->l3;
 
-		ip->check = pintle_csum_update(ip->check, addr_inv, to->addr_sum);
+		ip_check_update(ip, addr_inv, to->addr_sum);
 		store_addr4(p, side, pintle_raw32(to->addr_be[0]));
 	} else {
 		store_addr6(p, side, to->addr_be);
@@ -101,7 +107,7 @@ static __always_inline void decrement_ttl(struct pkt *p, int family)
 		__u16 old = *word;
 
 		ip->ttl -= 1;
-		ip->check = pintle_csum_update(ip->check, (__u16)~old, *word);
+		ip_check_update(ip, (__u16)~old, *word);
 	} else {
 		struct ipv6hdr *ip = p->l3;
 
