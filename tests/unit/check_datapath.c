@@ -2,11 +2,14 @@
 /* What the datapath decides without a device: sizes, versions, capabilities, names; and, as root, pins and programs in namespaces of its own. */
 #include <check.h>
 #include <errno.h>
+#include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -448,6 +451,63 @@ START_TEST(test_counters)
 	}
 END_TEST
 
+static void bring_up_lo(void)
+{
+	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(ioctl(fd, SIOCSIFFLAGS, &request), 0);
+	close(fd);
+}
+
+static int count_next(void *arg, const char *name)
+{
+	*(int *)arg += !strncmp(name, "next_", 5) || !strncmp(name, "new_", 4);
+	return 0;
+}
+
+/* The third attachment of an upgrade cannot take the new program: the two before it get the old one back, and nothing is left over. */
+START_TEST(test_rollback)
+	{
+		const struct table_sizes_in sizes = { .max_flows = 1024, .max_frontends = 16, .max_pods = 64 };
+		struct datapath_link before[4], after[4];
+		struct datapath *dp, *again = NULL;
+		struct pintle_err err = { 0 };
+		enum datapath_hook hook;
+		char dir[64], why[128];
+		int fd, leftovers = 0;
+
+		if (!private_world(dir))
+			return;
+		bring_up_lo();
+		dp = load(dir);
+		ck_assert_msg(!datapath__attach_uplink(dp, 1, HOOK_TC, &hook, why, &err), "%s", err.msg);
+		fd = tc__link_create(dp->prog_fds[DP_PROG_TC], 1, TC_EGRESS, &err);
+		if (fd == -EOPNOTSUPP)
+			return; /* filters have no such order */
+		ck_assert_int_ge(fd, 0);
+		ck_assert_int_eq(pins__put(dir, "link_xdp_1", fd, &err), 0); /* a TC link, which refuses an XDP program */
+		ck_assert_int_eq(datapath__links(dp, before, 4, &err), 3);
+		ck_assert_int_lt(datapath__load(dir, &sizes, &again, &err), 0);
+		ck_assert_ptr_nonnull(strstr(err.msg, "link_xdp_1"));
+		ck_assert_int_eq(datapath__links(dp, after, 4, &err), 3);
+		for (int i = 0; i < 3; i++) {
+			ck_assert(after[i].is_alive);
+			ck_assert_uint_eq(after[i].prog_id, before[i].prog_id);
+		}
+		ck_assert_int_eq(pins__each(dir, count_next, &leftovers, &err), 0);
+		ck_assert_int_eq(leftovers, 0);
+		ck_assert_int_eq(pins__remove(dir, "link_xdp_1", &err), 0);
+		close(fd);
+		ck_assert_msg(!datapath__load(dir, &sizes, &again, &err), "%s", err.msg);
+		ck_assert_int_eq(datapath__links(again, after, 4, &err), 2);
+		ck_assert_uint_ne(after[0].prog_id, before[0].prog_id);
+		datapath__close(again);
+		datapath__close(dp);
+	}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("datapath");
@@ -470,6 +530,7 @@ int main(void)
 	tcase_add_test(tc, test_read_only);
 	tcase_add_test(tc, test_writer);
 	tcase_add_test(tc, test_counters);
+	tcase_add_test(tc, test_rollback);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
