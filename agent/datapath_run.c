@@ -111,7 +111,6 @@ int datapath__traffic(const struct datapath *dp, uint32_t pod, struct pintle_tra
 		sum.packets += values[cpu].packets;
 		sum.bytes += values[cpu].bytes;
 		sum.flows += values[cpu].flows;
-		sum.flows += values[cpu].flows;
 	}
 	free(values);
 	*ret_traffic = sum;
