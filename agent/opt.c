@@ -99,7 +99,7 @@ static int opt__set_u32(const struct opt_option *option, const char *text, uint3
 static int opt__set_duration(const struct opt_option *option, const char *text, uint64_t *ret, struct pintle_err *err)
 {
 	char min[32], max[32];
-	uint64_t ns;
+	uint64_t ns = 0;
 	int error = opt__duration(text, &ns, err);
 
 	if (error)
