@@ -8,7 +8,6 @@
 #include "agent/clock.h"
 #include "agent/log.h"
 
-
 static int on_event(void *arg, void *data, size_t bytes)
 {
 	struct agent *a = arg;

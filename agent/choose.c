@@ -87,8 +87,8 @@ static uint32_t choose__pick(const struct table_maps *maps, const struct pintle_
 }
 
 /* Lowest score; of equal ones the first from a start that depends on the flow. Over all members, or over a window of many. */
-static void choose__argmin(const struct pintle_pool *pool, uint64_t mixed,
-			   struct choose_member *members, struct choose_result *ret)
+static void choose__argmin(const struct pintle_pool *pool, uint64_t mixed, struct choose_member *members,
+			   struct choose_result *ret)
 {
 	bool is_sampled = pool->nr_members > PINTLE_SCAN_MAX;
 	uint32_t n = pool->nr_members, tries = is_sampled ? PINTLE_SCAN_WINDOW : n, i;

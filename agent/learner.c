@@ -31,7 +31,8 @@ struct learner {
 	uint8_t shift;
 };
 
-int learner__open(struct datapath *dp, struct tables *tables, struct podstats *stats, struct learner **ret_learner, struct pintle_err *err)
+int learner__open(struct datapath *dp, struct tables *tables, struct podstats *stats, struct learner **ret_learner,
+		  struct pintle_err *err)
 {
 	struct learner *l = calloc(1, sizeof(*l));
 

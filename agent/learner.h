@@ -13,7 +13,8 @@
 struct learner;
 
 /* Gains that the tables adopted are kept as a first sample. Pointers must outlive. */
-int learner__open(struct datapath *dp, struct tables *tables, struct podstats *stats, struct learner **ret_learner, struct pintle_err *err);
+int learner__open(struct datapath *dp, struct tables *tables, struct podstats *stats, struct learner **ret_learner,
+		  struct pintle_err *err);
 void learner__close(struct learner *l);
 /* After every applied configuration: which pod has which statistics. `config` is kept until the next call. */
 void learner__refresh(struct learner *l, const struct pintle_config *config);

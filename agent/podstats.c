@@ -98,7 +98,8 @@ int podstats__open(const struct datapath *dp, struct podstats **ret_stats, struc
 		s->values = calloc((size_t)BATCH_SLOTS * (size_t)cpus, sizeof(*s->values));
 	if (!s || cpus <= 0 || !s->values) {
 		podstats__close(s);
-		return pintle_err__set(err, cpus < 0 ? cpus : -ENOMEM, "pod statistics: %s", cpus < 0 ? "number of CPUs unknown" : "out of memory");
+		return pintle_err__set(err, cpus < 0 ? cpus : -ENOMEM, "pod statistics: %s",
+				       cpus < 0 ? "number of CPUs unknown" : "out of memory");
 	}
 	s->nr_cpus = (uint32_t)cpus;
 	s->fd = datapath__map_fd(dp, "pt_pod_stats");

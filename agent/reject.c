@@ -17,9 +17,9 @@
 /* What is rejected; addresses in network order. */
 struct original {
 	const uint8_t *l3, *l4;
-	size_t l3_bytes;	 /* copied, from the IP header on */
+	size_t l3_bytes; /* copied, from the IP header on */
 	size_t l4_copied_bytes;
-	uint32_t l4_bytes;	 /* as the IP header says */
+	uint32_t l4_bytes; /* as the IP header says */
 	int family;
 	uint8_t proto;
 	uint8_t src[16], dst[16];

@@ -26,7 +26,8 @@ static __always_inline void store_macs(struct pkt *p, __u64 dmac, __u64 smac)
 }
 
 /* Tries to redirect: sets MACs and TTL and arms the redirect. False = the stack must deliver. */
-static __always_inline bool deliver_redirect(bool is_tc, struct pkt *p, int family, const struct pintle_pod *pod, int *ret_action)
+static __always_inline bool deliver_redirect(bool is_tc, struct pkt *p, int family, const struct pintle_pod *pod,
+					     int *ret_action)
 {
 	__u64 dmac_gen = *(const volatile __u64 *)&pod->dmac_gen;
 	__u64 smac_gen = *(const volatile __u64 *)&pod->smac_gen;

@@ -11,7 +11,7 @@
 #define PINTLE_FORCE
 #endif
 
-#define pintle_const_htons(x) ((PINTLE_FORCE __be16)(__u16)((((x) & 0xffu) << 8) | (((x) >> 8) & 0xffu)))
+#define pintle_const_htons(x) ((PINTLE_FORCE __be16)(__u16)((((x)&0xffu) << 8) | (((x) >> 8) & 0xffu)))
 
 static inline __attribute__((always_inline)) __be16 pintle_htons(__u16 x)
 {

@@ -55,7 +55,8 @@ static __always_inline bool ep4_find(void *map, __u32 mask, __u32 addr_be, __u16
 	return bucket && ep4_in_bucket(bucket, word, ret);
 }
 
-static __always_inline bool ep6_in_bucket(const struct pintle_ep6_bucket *bucket, const __u32 *addr_be, __u32 word, struct endpoint *ret)
+static __always_inline bool ep6_in_bucket(const struct pintle_ep6_bucket *bucket, const __u32 *addr_be, __u32 word,
+					  struct endpoint *ret)
 {
 #pragma clang loop unroll(full)
 	for (int i = 0; i < 2; i++) {
@@ -76,7 +77,8 @@ static __always_inline bool ep6_in_bucket(const struct pintle_ep6_bucket *bucket
 	return false;
 }
 
-static __always_inline bool ep6_find(void *map, __u32 mask, const __u32 *addr_be, __u16 port_be, __u8 proto, struct endpoint *ret)
+static __always_inline bool ep6_find(void *map, __u32 mask, const __u32 *addr_be, __u16 port_be, __u8 proto,
+				     struct endpoint *ret)
 {
 	__u32 word = port_be | (__u32)proto << 16 | (__u32)PINTLE_EP_VALID << 24;
 	const struct pintle_seed seed = table_seed();

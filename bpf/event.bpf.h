@@ -61,8 +61,8 @@ static __always_inline bool reject_allowed(void)
 }
 
 /* Hands the packet's head to the agent, which answers it. Returns the verdict. */
-static __always_inline enum pintle_verdict reject_event(void *ctx, bool is_tc, __u32 ifindex, __u32 frame_bytes, __u32 l3_offset, __u32 frontend,
-							enum pintle_verdict verdict)
+static __always_inline enum pintle_verdict reject_event(void *ctx, bool is_tc, __u32 ifindex, __u32 frame_bytes,
+							__u32 l3_offset, __u32 frontend, enum pintle_verdict verdict)
 {
 	struct pintle_event *event;
 	__u32 bytes = frame_bytes;
@@ -107,7 +107,8 @@ __global_fn int reject_tc(struct __sk_buff *skb, __u32 frame_bytes, __u32 l3_off
 	return reject_event(skb, true, skb->ifindex, frame_bytes, l3_offset, frontend, verdict);
 }
 
-static __always_inline enum pintle_verdict reject(void *ctx, bool is_tc, const struct pkt *p, __u32 frontend, enum pintle_verdict verdict)
+static __always_inline enum pintle_verdict reject(void *ctx, bool is_tc, const struct pkt *p, __u32 frontend,
+						  enum pintle_verdict verdict)
 {
 	if (p->proto == IPPROTO_TCP && p->tcp_flags & PT_TCP_RST)
 		return verdict; /* a reset is never answered (RFC 9293 section 3.5.2) */

@@ -22,7 +22,7 @@ struct flow_ref {
 	__u32 index; /* bucket * 4 + slot */
 };
 
-#define flow_backend(state) ((__u32)((state) & PINTLE_FS_BACKEND_MASK))
+#define flow_backend(state) ((__u32)((state)&PINTLE_FS_BACKEND_MASK))
 
 /* `family`: 0 or PINTLE_FS_V6. */
 static __always_inline __u64 flow_key(__u64 family, const __u32 *client_be, __u16 port_be, __u16 frontend)
@@ -37,7 +37,8 @@ static __always_inline __u64 flow_key(__u64 family, const __u32 *client_be, __u1
 static __always_inline __u32 age_now(__u64 state)
 {
 	__u64 jiffies = bpf_jiffies64();
-	bool coarse = (state & (PINTLE_FS_EST | PINTLE_FS_UDP | PINTLE_FS_AWAITING)) == PINTLE_FS_EST && !PINTLE_FS_IS_CLOSED(state);
+	bool coarse = (state & (PINTLE_FS_EST | PINTLE_FS_UDP | PINTLE_FS_AWAITING)) == PINTLE_FS_EST &&
+		      !PINTLE_FS_IS_CLOSED(state);
 
 	return (__u32)(jiffies >> (coarse ? pt_coarse_shift : pt_fine_shift)) & 0xff;
 }

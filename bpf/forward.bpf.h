@@ -156,7 +156,8 @@ static __always_inline enum pintle_verdict translate(struct forward *fw, bool is
 }
 
 /* Frontend and flow of a packet; the verdict, or CONTINUE with *look. */
-static __always_inline enum pintle_verdict look_up(struct forward *fw, bool is_tc, struct pkt *p, int family, struct lookup *look)
+static __always_inline enum pintle_verdict look_up(struct forward *fw, bool is_tc, struct pkt *p, int family,
+						   struct lookup *look)
 {
 	struct endpoint vip;
 

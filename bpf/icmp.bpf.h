@@ -83,9 +83,10 @@ static __always_inline enum pintle_verdict quote_parse(struct pkt *p, int family
 	return PINTLE_V_CONTINUE;
 }
 
-static __always_inline void store_quoted_addr(struct quote *q, int family, enum pt_side side, const __be32 *addr_be, __u16 inv, __u16 to)
+static __always_inline void store_quoted_addr(struct quote *q, int family, enum pt_side side, const __be32 *addr_be, __u16 inv,
+					      __u16 to)
 {
-	struct pkt inner = {.l3 = q->l3};
+	struct pkt inner = { .l3 = q->l3 };
 
 	if (family == 4) {
 		struct iphdr *ip = q->l3;

@@ -98,8 +98,8 @@ __global_fn __u32 find_victim(__u64 key)
 	if (!ctl || !f)
 		return PT_NO_SLOT;
 	for (__u32 i = 0; i < 2 * PINTLE_BUCKET_SLOTS; i++) {
-		__u32 bucket_index = i < PINTLE_BUCKET_SLOTS ? pintle_bucket_first(key, pt_bucket_mask) :
-							       pintle_bucket_second(key, pt_bucket_mask);
+		__u32 bucket_index = i < PINTLE_BUCKET_SLOTS ? pintle_bucket_first(key, pt_bucket_mask)
+							     : pintle_bucket_second(key, pt_bucket_mask);
 		__u32 index = bucket_index * PINTLE_BUCKET_SLOTS + (i & (PINTLE_BUCKET_SLOTS - 1));
 		struct pintle_slot *slot = slot_at(index);
 		__u64 state;
@@ -136,8 +136,8 @@ static __always_inline void free_key(__u32 index, __u64 key, __u64 family)
 __global_fn __u32 settle_duplicate(__u64 key, __u64 family, __u32 mine)
 {
 	for (__u32 i = 0; i < 2 * PINTLE_BUCKET_SLOTS; i++) {
-		__u32 bucket_index = i < PINTLE_BUCKET_SLOTS ? pintle_bucket_first(key, pt_bucket_mask) :
-							       pintle_bucket_second(key, pt_bucket_mask);
+		__u32 bucket_index = i < PINTLE_BUCKET_SLOTS ? pintle_bucket_first(key, pt_bucket_mask)
+							     : pintle_bucket_second(key, pt_bucket_mask);
 		__u32 index = bucket_index * PINTLE_BUCKET_SLOTS + (i & (PINTLE_BUCKET_SLOTS - 1));
 		struct pintle_slot *slot = slot_at(index);
 		__u64 state;
@@ -190,7 +190,8 @@ static __always_inline void account_evicted(__u64 key, __u64 old)
 /* Writes the entry into the slot that was taken. Returns its state. Counters first: a VALID entry is a counted one. */
 static __always_inline __u64 publish(struct new_flow *f, struct pintle_slot *slot, __u32 index)
 {
-	__u64 state = f->pod | ((f->old_state + (1ull << PINTLE_FS_GEN_SHIFT)) & PINTLE_FS_GEN_MASK) | f->flags | f->family | PINTLE_FS_VALID;
+	__u64 state = f->pod | ((f->old_state + (1ull << PINTLE_FS_GEN_SHIFT)) & PINTLE_FS_GEN_MASK) | f->flags | f->family |
+		      PINTLE_FS_VALID;
 
 	account_evicted(slot->key, f->old_state);
 	state = with_age(state);
@@ -202,7 +203,8 @@ static __always_inline __u64 publish(struct new_flow *f, struct pintle_slot *slo
 			*stamp = f->stamp;
 	}
 	*(volatile __u64 *)&slot->key = f->key;
-	__sync_lock_test_and_set(&slot->state, state); /* a full barrier: both of two racing inserters see each other, or one does */
+	__sync_lock_test_and_set(&slot->state,
+				 state); /* a full barrier: both of two racing inserters see each other, or one does */
 	return state;
 }
 

@@ -9,21 +9,21 @@
 #include "pintle/abi.h"
 #include "pintle/verdict.h"
 
-#define PT_MMAP_ARRAY(map, value_type)                       \
-	struct {                                             \
-		__uint(type, BPF_MAP_TYPE_ARRAY);            \
-		__uint(max_entries, 1);                      \
-		__uint(map_flags, BPF_F_MMAPABLE);           \
-		__type(key, __u32);                          \
-		__type(value, value_type);                   \
+#define PT_MMAP_ARRAY(map, value_type)             \
+	struct {                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);  \
+		__uint(max_entries, 1);            \
+		__uint(map_flags, BPF_F_MMAPABLE); \
+		__type(key, __u32);                \
+		__type(value, value_type);         \
 	} map SEC(".maps")
 
-#define PT_PERCPU_ARRAY(map, value_type, entries)            \
-	struct {                                             \
-		__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);     \
-		__uint(max_entries, entries);                \
-		__type(key, __u32);                          \
-		__type(value, value_type);                   \
+#define PT_PERCPU_ARRAY(map, value_type, entries)        \
+	struct {                                         \
+		__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY); \
+		__uint(max_entries, entries);            \
+		__type(key, __u32);                      \
+		__type(value, value_type);               \
 	} map SEC(".maps")
 
 PT_MMAP_ARRAY(pt_flows, struct pintle_bucket);

@@ -11,7 +11,8 @@
 /* The same on every node and after every restart, so that `maglev` agrees everywhere: no seed of the table in it. */
 static __always_inline __u64 maglev_hash(const struct new_flow *f)
 {
-	const struct pintle_seed fixed = {0x243f6a8885a308d3ull, 0x9e3779b97f4a7c15ull, 0xbf58476d1ce4e5b9ull, 0x13198a2e03707344ull};
+	const struct pintle_seed fixed = { 0x243f6a8885a308d3ull, 0x9e3779b97f4a7c15ull, 0xbf58476d1ce4e5b9ull,
+					   0x13198a2e03707344ull };
 
 	return pintle_flow_key6(f->saddr_be, f->sport_be, f->proto, &fixed);
 }
@@ -79,8 +80,8 @@ __global_fn __u32 free_of_siblings(const struct pintle_pool *pool, __u32 index)
 }
 
 /* The policy's choice in f->pod: CONTINUE, DROP_SIBLING, or PASS_INTERNAL when a table is not there. */
-static __always_inline enum pintle_verdict choose_pod(struct pintle_service *svc, const struct pintle_ctl *ctl, const struct pintle_pool *pool,
-						      struct new_flow *f)
+static __always_inline enum pintle_verdict choose_pod(struct pintle_service *svc, const struct pintle_ctl *ctl,
+						      const struct pintle_pool *pool, struct new_flow *f)
 {
 	__u32 index = choose(svc, ctl, pool, pool->policy == PINTLE_POLICY_MAGLEV ? maglev_hash(f) : f->key);
 

@@ -68,8 +68,8 @@ static __always_inline enum pintle_verdict parse(struct pkt *p, bool is_gso)
 
 __global_fn int xdp_icmp(struct xdp_md *ctx, int *ret_action)
 {
-	struct pkt p = {.data = (void *)(long)ctx->data, .end = (void *)(long)ctx->data_end};
-	struct forward fw = {.ctx = ctx};
+	struct pkt p = { .data = (void *)(long)ctx->data, .end = (void *)(long)ctx->data_end };
+	struct forward fw = { .ctx = ctx };
 	enum pintle_verdict verdict;
 
 	p.frame_bytes = (__u32)(p.end - p.data);
@@ -84,8 +84,8 @@ __global_fn int xdp_icmp(struct xdp_md *ctx, int *ret_action)
 SEC("xdp")
 int pt_xdp(struct xdp_md *ctx)
 {
-	struct pkt p = {.data = (void *)(long)ctx->data, .end = (void *)(long)ctx->data_end};
-	struct forward fw = {.ctx = ctx};
+	struct pkt p = { .data = (void *)(long)ctx->data, .end = (void *)(long)ctx->data_end };
+	struct forward fw = { .ctx = ctx };
 	enum pintle_verdict verdict;
 
 	p.frame_bytes = (__u32)(p.end - p.data);
@@ -137,7 +137,7 @@ static __always_inline enum pintle_verdict parse_skb_icmp(struct __sk_buff *skb,
 __global_fn int tc_icmp(struct __sk_buff *skb, int *ret_action)
 {
 	struct pkt p = {};
-	struct forward fw = {.ctx = skb};
+	struct forward fw = { .ctx = skb };
 	enum pintle_verdict verdict = parse_skb_icmp(skb, &p);
 
 	if (verdict != PINTLE_V_PASS_NOT_L4 || !ret_action)
@@ -151,7 +151,7 @@ SEC("tc")
 int pt_tc(struct __sk_buff *skb)
 {
 	struct pkt p = {};
-	struct forward fw = {.ctx = skb};
+	struct forward fw = { .ctx = skb };
 	enum pintle_verdict verdict = parse_skb(skb, &p, PT_PULL_BYTES);
 
 	if (verdict == PINTLE_V_CONTINUE) {
@@ -189,7 +189,7 @@ static __always_inline enum pintle_verdict reverse_name(enum pintle_verdict verd
 static __always_inline int rev_icmp(struct __sk_buff *skb, enum pt_rev_hook hook, int *ret_action)
 {
 	struct pkt p = {};
-	struct reverse rv = {.skb = skb};
+	struct reverse rv = { .skb = skb };
 	enum pintle_verdict verdict = parse_skb_icmp(skb, &p);
 
 	if (verdict != PINTLE_V_PASS_NOT_L4)
@@ -212,7 +212,7 @@ __global_fn int rev_veth_icmp(struct __sk_buff *skb, int *ret_action)
 static __always_inline int rev(struct __sk_buff *skb, enum pt_rev_hook hook)
 {
 	struct pkt p = {};
-	struct reverse rv = {.skb = skb};
+	struct reverse rv = { .skb = skb };
 	enum pintle_verdict verdict = parse_skb(skb, &p, PT_PULL_BYTES);
 
 	if (verdict == PINTLE_V_CONTINUE) {
@@ -220,7 +220,8 @@ static __always_inline int rev(struct __sk_buff *skb, enum pt_rev_hook hook)
 	} else if (verdict == PINTLE_V_PASS_NOT_L4 && is_icmp(&p)) {
 		int action = PT_TCX_NEXT;
 
-		verdict = (enum pintle_verdict)(hook == PT_REV_UPLINK ? rev_up_icmp(skb, &action) : rev_veth_icmp(skb, &action));
+		verdict = (enum pintle_verdict)(hook == PT_REV_UPLINK ? rev_up_icmp(skb, &action)
+								      : rev_veth_icmp(skb, &action));
 		rv.action = action;
 	} else {
 		verdict = reverse_name(verdict);

@@ -15,8 +15,8 @@ enum pt_rev_hook {
 
 struct reverse {
 	struct __sk_buff *skb;
-	int action;	/* of a redirect */
-	__u32 oif;	/* where a redirected reply leaves */
+	int action; /* of a redirect */
+	__u32 oif;  /* where a redirected reply leaves */
 };
 
 static __always_inline bool rev_try(struct reply *r, __u32 frontend_id)
@@ -132,7 +132,8 @@ static __always_inline void pod_transitions(struct __sk_buff *skb, const struct 
 {
 	__u64 state = r->state;
 	bool has_payload = p->payload_bytes || p->proto == IPPROTO_UDP;
-	bool ends = (p->tcp_flags & PT_TCP_FIN && !(state & PINTLE_FS_FIN_POD)) || (p->tcp_flags & PT_TCP_RST && !(state & PINTLE_FS_RST));
+	bool ends = (p->tcp_flags & PT_TCP_FIN && !(state & PINTLE_FS_FIN_POD)) ||
+		    (p->tcp_flags & PT_TCP_RST && !(state & PINTLE_FS_RST));
 
 	if (p->tcp_flags & PT_TCP_SYN && state & PINTLE_FS_STAMPED && !(state & PINTLE_FS_EST))
 		record_handshake(flow_backend(state), r->index, departure_ns(skb));
@@ -180,9 +181,11 @@ __global_fn __u32 fib_oif(struct __sk_buff *skb, __u32 l3_offset, __u32 family, 
 	fib.l4_protocol = (__u8)proto;
 	fib.ifindex = skb->ifindex;
 	if (family == 4)
-		err = bpf_skb_load_bytes(skb, l3_offset + 12, &fib.ipv4_src, 4) || bpf_skb_load_bytes(skb, l3_offset + 16, &fib.ipv4_dst, 4);
+		err = bpf_skb_load_bytes(skb, l3_offset + 12, &fib.ipv4_src, 4) ||
+		      bpf_skb_load_bytes(skb, l3_offset + 16, &fib.ipv4_dst, 4);
 	else
-		err = bpf_skb_load_bytes(skb, l3_offset + 8, fib.ipv6_src, 16) || bpf_skb_load_bytes(skb, l3_offset + 24, fib.ipv6_dst, 16);
+		err = bpf_skb_load_bytes(skb, l3_offset + 8, fib.ipv6_src, 16) ||
+		      bpf_skb_load_bytes(skb, l3_offset + 24, fib.ipv6_dst, 16);
 	if (err)
 		return 0;
 	err = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);

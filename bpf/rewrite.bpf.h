@@ -62,7 +62,8 @@ static __always_inline void l4_check_xdp(struct pkt *p, __u16 inv, __u16 to)
 	*check = pintle_csum_update(*check, inv, to);
 }
 
-static __always_inline int l4_check_tc(struct __sk_buff *skb, const struct pkt *p, __u16 addr_inv, const struct endpoint_new *to, __u16 old_port_be)
+static __always_inline int l4_check_tc(struct __sk_buff *skb, const struct pkt *p, __u16 addr_inv,
+				       const struct endpoint_new *to, __u16 old_port_be)
 {
 	__u32 offset = (__u32)p->l3_offset + (p->family == 4 ? 20 : 40) + (p->proto == IPPROTO_TCP ? 16 : 6);
 	__u64 flags = p->proto == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
@@ -77,7 +78,8 @@ static __always_inline int l4_check_tc(struct __sk_buff *skb, const struct pkt *
 }
 
 /* Replaces one side of the packet. `family` is a constant at every caller. In TC, packet pointers are invalid afterwards. */
-static __always_inline int rewrite(void *ctx, bool is_tc, struct pkt *p, int family, enum pt_side side, const struct endpoint_new *to)
+static __always_inline int rewrite(void *ctx, bool is_tc, struct pkt *p, int family, enum pt_side side,
+				   const struct endpoint_new *to)
 {
 	const __u32 *old_addr_be = side == PT_SIDE_DST ? p->daddr_be : p->saddr_be;
 	__u16 old_port_be = side == PT_SIDE_DST ? p->dport_be : p->sport_be;

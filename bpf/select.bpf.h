@@ -21,14 +21,16 @@ __global_fn int psi_beyond(__u32 load)
 	return ctl ? pintle_psi_log2_q8(ctl->psi_q8, load) : 0;
 }
 
-static __always_inline struct pintle_member_line *line_at(const struct pintle_ctl *ctl, const struct pintle_pool *pool, __u32 line)
+static __always_inline struct pintle_member_line *line_at(const struct pintle_ctl *ctl, const struct pintle_pool *pool,
+							  __u32 line)
 {
 	__u32 index = pool->members_line + line + (ctl->gains_half & 1) * pt_member_lines;
 
 	return bpf_map_lookup_elem(&pt_members, &index);
 }
 
-static __always_inline struct pintle_member *member_at(const struct pintle_ctl *ctl, const struct pintle_pool *pool, __u32 index)
+static __always_inline struct pintle_member *member_at(const struct pintle_ctl *ctl, const struct pintle_pool *pool,
+						       __u32 index)
 {
 	struct pintle_member_line *line = line_at(ctl, pool, index / PINTLE_MEMBERS_PER_LINE);
 
@@ -47,8 +49,8 @@ static __always_inline __u32 load_of(const struct pintle_pool *pool, __u32 pod)
 }
 
 /* Score of a member (see score.h); by load alone where the policy is not `score`. */
-static __always_inline __s32 member_score(const struct pintle_ctl *ctl, const struct pintle_pool *pool, const struct pintle_member *m,
-					  bool by_gain)
+static __always_inline __s32 member_score(const struct pintle_ctl *ctl, const struct pintle_pool *pool,
+					  const struct pintle_member *m, bool by_gain)
 {
 	__u32 r = load_of(pool, m->pod);
 
@@ -183,7 +185,8 @@ static __always_inline __u32 member_pod(const struct pintle_ctl *ctl, const stru
 }
 
 /* Index of the member that the service's policy gives a new flow. `hash`: the flow's key, or a hash that is the same on all nodes (maglev). */
-static __always_inline __u32 choose(struct pintle_service *svc, const struct pintle_ctl *ctl, const struct pintle_pool *pool, __u64 hash)
+static __always_inline __u32 choose(struct pintle_service *svc, const struct pintle_ctl *ctl, const struct pintle_pool *pool,
+				    __u64 hash)
 {
 	/* p2c, weighted and the order of ties want bits that the bucket index does not share */
 	__u64 mixed = hash * 0x9e3779b97f4a7c15ull;

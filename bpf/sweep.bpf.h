@@ -27,7 +27,8 @@ static __always_inline bool is_expired(const struct pintle_ctl *ctl, __u64 state
 	return !(state & PINTLE_FS_AWAITING) && age > ctl->age_tcp;
 }
 
-static __always_inline void sweep_slot(const struct pintle_ctl *ctl, struct sweep_state *s, struct pintle_slot *slot, __u32 index)
+static __always_inline void sweep_slot(const struct pintle_ctl *ctl, struct sweep_state *s, struct pintle_slot *slot,
+				       __u32 index)
 {
 	__u64 state = *(volatile __u64 *)&slot->state, before;
 	__u32 age;
@@ -40,7 +41,8 @@ static __always_inline void sweep_slot(const struct pintle_ctl *ctl, struct swee
 			s->expired += 1;
 		return;
 	}
-	if (state & PINTLE_FS_AWAITING && age > ctl->age_awaiting && flow_change(index, state, 0, PINTLE_FS_AWAITING, &before)) {
+	if (state & PINTLE_FS_AWAITING && age > ctl->age_awaiting &&
+	    flow_change(index, state, 0, PINTLE_FS_AWAITING, &before)) {
 		count_aborted(flow_backend(before));
 		s->given_up += 1;
 	}
@@ -66,7 +68,7 @@ static long sweep_bucket(__u32 i, struct sweep_state *s)
 
 static __always_inline int sweep(struct pintle_sweep *out)
 {
-	struct sweep_state s = {.first = out->first_bucket};
+	struct sweep_state s = { .first = out->first_bucket };
 	__u32 nr = out->nr_buckets;
 
 	if (nr > PT_SWEEP_MAX_BUCKETS)

@@ -102,148 +102,148 @@ static struct pintle_event packet6(uint8_t proto, uint8_t flags, size_t data)
 }
 
 START_TEST(test_syn_gets_reset_that_acknowledges_it)
-{
-	struct pintle_event e = packet4(IPPROTO_TCP, SYN, 1000, 0, 0);
-	uint8_t out[REJECT_MAX_BYTES];
-	struct ip_addr to;
-	size_t bytes;
+	{
+		struct pintle_event e = packet4(IPPROTO_TCP, SYN, 1000, 0, 0);
+		uint8_t out[REJECT_MAX_BYTES];
+		struct ip_addr to;
+		size_t bytes;
 
-	ck_assert_int_eq(reject__build(&e, out, &bytes, &to), 0);
-	ck_assert_uint_eq(bytes, 40);
-	ck_assert_uint_eq(folded(0, out, 20), 0xffff);
-	ck_assert_uint_eq(folded(IPPROTO_TCP + 20, out + 12, 28), 0xffff);
-	ck_assert_uint_eq(get32(out + 12), 0x0a600001);
-	ck_assert_uint_eq(get32(out + 16), 0xc6336407);
-	ck_assert_uint_eq(get16(out + 20), 81);
-	ck_assert_uint_eq(get16(out + 22), 40000);
-	ck_assert_uint_eq(get32(out + 24), 0);
-	ck_assert_uint_eq(get32(out + 28), 1001);
-	ck_assert_uint_eq(out[33], RST | ACK);
-	ck_assert_uint_eq(to.family, 4);
-	ck_assert_mem_eq(to.bytes, out + 16, 4);
-}
+		ck_assert_int_eq(reject__build(&e, out, &bytes, &to), 0);
+		ck_assert_uint_eq(bytes, 40);
+		ck_assert_uint_eq(folded(0, out, 20), 0xffff);
+		ck_assert_uint_eq(folded(IPPROTO_TCP + 20, out + 12, 28), 0xffff);
+		ck_assert_uint_eq(get32(out + 12), 0x0a600001);
+		ck_assert_uint_eq(get32(out + 16), 0xc6336407);
+		ck_assert_uint_eq(get16(out + 20), 81);
+		ck_assert_uint_eq(get16(out + 22), 40000);
+		ck_assert_uint_eq(get32(out + 24), 0);
+		ck_assert_uint_eq(get32(out + 28), 1001);
+		ck_assert_uint_eq(out[33], RST | ACK);
+		ck_assert_uint_eq(to.family, 4);
+		ck_assert_mem_eq(to.bytes, out + 16, 4);
+	}
 END_TEST
 
 START_TEST(test_reset_for_a_segment_with_ack_takes_its_number)
-{
-	struct pintle_event e = packet4(IPPROTO_TCP, ACK, 5, 7777, 10);
-	uint8_t out[REJECT_MAX_BYTES];
-	struct ip_addr to;
-	size_t bytes;
+	{
+		struct pintle_event e = packet4(IPPROTO_TCP, ACK, 5, 7777, 10);
+		uint8_t out[REJECT_MAX_BYTES];
+		struct ip_addr to;
+		size_t bytes;
 
-	ck_assert_int_eq(reject__build(&e, out, &bytes, &to), 0);
-	ck_assert_uint_eq(get32(out + 24), 7777);
-	ck_assert_uint_eq(out[33], RST);
-}
+		ck_assert_int_eq(reject__build(&e, out, &bytes, &to), 0);
+		ck_assert_uint_eq(get32(out + 24), 7777);
+		ck_assert_uint_eq(out[33], RST);
+	}
 END_TEST
 
 START_TEST(test_reset_counts_data_that_was_not_copied)
-{
-	struct pintle_event e = packet4(IPPROTO_TCP, SYN, 1000, 0, 40);
-	uint8_t out[REJECT_MAX_BYTES];
-	struct ip_addr to;
-	size_t bytes;
+	{
+		struct pintle_event e = packet4(IPPROTO_TCP, SYN, 1000, 0, 40);
+		uint8_t out[REJECT_MAX_BYTES];
+		struct ip_addr to;
+		size_t bytes;
 
-	put16(e.packet + L2 + 2, 20 + 20 + 1000);
-	ck_assert_int_eq(reject__build(&e, out, &bytes, &to), 0);
-	ck_assert_uint_eq(get32(out + 28), 1000 + 1 + 1000);
-}
+		put16(e.packet + L2 + 2, 20 + 20 + 1000);
+		ck_assert_int_eq(reject__build(&e, out, &bytes, &to), 0);
+		ck_assert_uint_eq(get32(out + 28), 1000 + 1 + 1000);
+	}
 END_TEST
 
 START_TEST(test_udp_gets_port_unreachable_with_its_head)
-{
-	struct pintle_event e = packet4(IPPROTO_UDP, 0, 0, 0, 5);
-	uint8_t out[REJECT_MAX_BYTES];
-	struct ip_addr to;
-	size_t bytes;
+	{
+		struct pintle_event e = packet4(IPPROTO_UDP, 0, 0, 0, 5);
+		uint8_t out[REJECT_MAX_BYTES];
+		struct ip_addr to;
+		size_t bytes;
 
-	ck_assert_int_eq(reject__build(&e, out, &bytes, &to), 0);
-	ck_assert_uint_eq(bytes, 20 + 8 + 33);
-	ck_assert_uint_eq(out[9], IPPROTO_ICMP);
-	ck_assert_uint_eq(out[20], 3);
-	ck_assert_uint_eq(out[21], 3);
-	ck_assert_uint_eq(folded(0, out, 20), 0xffff);
-	ck_assert_uint_eq(folded(0, out + 20, bytes - 20), 0xffff);
-	ck_assert_mem_eq(out + 28, e.packet + L2, 33);
-}
+		ck_assert_int_eq(reject__build(&e, out, &bytes, &to), 0);
+		ck_assert_uint_eq(bytes, 20 + 8 + 33);
+		ck_assert_uint_eq(out[9], IPPROTO_ICMP);
+		ck_assert_uint_eq(out[20], 3);
+		ck_assert_uint_eq(out[21], 3);
+		ck_assert_uint_eq(folded(0, out, 20), 0xffff);
+		ck_assert_uint_eq(folded(0, out + 20, bytes - 20), 0xffff);
+		ck_assert_mem_eq(out + 28, e.packet + L2, 33);
+	}
 END_TEST
 
 START_TEST(test_ipv6_answers)
-{
-	struct pintle_event tcp = packet6(IPPROTO_TCP, SYN, 0), udp = packet6(IPPROTO_UDP, 0, 3);
-	uint8_t out[REJECT_MAX_BYTES];
-	struct ip_addr to;
-	size_t bytes;
+	{
+		struct pintle_event tcp = packet6(IPPROTO_TCP, SYN, 0), udp = packet6(IPPROTO_UDP, 0, 3);
+		uint8_t out[REJECT_MAX_BYTES];
+		struct ip_addr to;
+		size_t bytes;
 
-	ck_assert_int_eq(reject__build(&tcp, out, &bytes, &to), 0);
-	ck_assert_uint_eq(bytes, 60);
-	ck_assert_uint_eq(folded(IPPROTO_TCP + 20, out + 8, 52), 0xffff);
-	ck_assert_mem_eq(out + 8, tcp.packet + L2 + 24, 16);
-	ck_assert_uint_eq(to.family, 6);
-	ck_assert_mem_eq(to.bytes, tcp.packet + L2 + 8, 16);
-	ck_assert_int_eq(reject__build(&udp, out, &bytes, &to), 0);
-	ck_assert_uint_eq(out[6], IPPROTO_ICMPV6);
-	ck_assert_uint_eq(out[40], 1);
-	ck_assert_uint_eq(out[41], 4);
-	ck_assert_uint_eq(folded(IPPROTO_ICMPV6 + (uint32_t)(bytes - 40), out + 8, bytes - 8), 0xffff);
-}
+		ck_assert_int_eq(reject__build(&tcp, out, &bytes, &to), 0);
+		ck_assert_uint_eq(bytes, 60);
+		ck_assert_uint_eq(folded(IPPROTO_TCP + 20, out + 8, 52), 0xffff);
+		ck_assert_mem_eq(out + 8, tcp.packet + L2 + 24, 16);
+		ck_assert_uint_eq(to.family, 6);
+		ck_assert_mem_eq(to.bytes, tcp.packet + L2 + 8, 16);
+		ck_assert_int_eq(reject__build(&udp, out, &bytes, &to), 0);
+		ck_assert_uint_eq(out[6], IPPROTO_ICMPV6);
+		ck_assert_uint_eq(out[40], 1);
+		ck_assert_uint_eq(out[41], 4);
+		ck_assert_uint_eq(folded(IPPROTO_ICMPV6 + (uint32_t)(bytes - 40), out + 8, bytes - 8), 0xffff);
+	}
 END_TEST
 
 START_TEST(test_never_answered)
-{
-	static const uint32_t bad_sources[] = { 0, 0x7f000001, 0xe0000001, 0xffffffff };
-	struct pintle_event e = packet4(IPPROTO_TCP, RST, 1, 0, 0);
-	uint8_t out[REJECT_MAX_BYTES];
-	struct ip_addr to;
-	size_t bytes;
+	{
+		static const uint32_t bad_sources[] = { 0, 0x7f000001, 0xe0000001, 0xffffffff };
+		struct pintle_event e = packet4(IPPROTO_TCP, RST, 1, 0, 0);
+		uint8_t out[REJECT_MAX_BYTES];
+		struct ip_addr to;
+		size_t bytes;
 
-	ck_assert_int_eq(reject__build(&e, out, &bytes, &to), -ENOMSG);
-	for (size_t i = 0; i < sizeof(bad_sources) / sizeof(*bad_sources); i++) {
-		e = packet4(IPPROTO_UDP, 0, 0, 0, 0);
-		put32(e.packet + L2 + 12, bad_sources[i]);
+		ck_assert_int_eq(reject__build(&e, out, &bytes, &to), -ENOMSG);
+		for (size_t i = 0; i < sizeof(bad_sources) / sizeof(*bad_sources); i++) {
+			e = packet4(IPPROTO_UDP, 0, 0, 0, 0);
+			put32(e.packet + L2 + 12, bad_sources[i]);
+			ck_assert_int_eq(reject__build(&e, out, &bytes, &to), -ENOMSG);
+		}
+		e = packet6(IPPROTO_UDP, 0, 0);
+		e.packet[L2 + 8] = 0xff;
 		ck_assert_int_eq(reject__build(&e, out, &bytes, &to), -ENOMSG);
 	}
-	e = packet6(IPPROTO_UDP, 0, 0);
-	e.packet[L2 + 8] = 0xff;
-	ck_assert_int_eq(reject__build(&e, out, &bytes, &to), -ENOMSG);
-}
 END_TEST
 
 /* Every truncation and length lie: refused or answered inside the bounds (the sanitizers watch). */
 START_TEST(test_torn_events)
-{
-	uint8_t out[REJECT_MAX_BYTES];
-	struct ip_addr to;
-	size_t bytes;
+	{
+		uint8_t out[REJECT_MAX_BYTES];
+		struct ip_addr to;
+		size_t bytes;
 
-	for (unsigned int kind = 0; kind < 4; kind++) {
-		for (unsigned int cut = 0; cut <= 200; cut++) {
-			struct pintle_event e = kind & 1 ? packet4(kind & 2 ? IPPROTO_TCP : IPPROTO_UDP, SYN, 1, 0, 0) :
-							   packet6(kind & 2 ? IPPROTO_TCP : IPPROTO_UDP, SYN, 0);
-			int whole = e.copied_bytes;
+		for (unsigned int kind = 0; kind < 4; kind++) {
+			for (unsigned int cut = 0; cut <= 200; cut++) {
+				struct pintle_event e = kind & 1 ? packet4(kind & 2 ? IPPROTO_TCP : IPPROTO_UDP, SYN, 1, 0, 0)
+								 : packet6(kind & 2 ? IPPROTO_TCP : IPPROTO_UDP, SYN, 0);
+				int whole = e.copied_bytes;
 
-			e.copied_bytes = (uint16_t)cut;
+				e.copied_bytes = (uint16_t)cut;
+				bytes = 0;
+				if ((int)cut < whole || cut > PINTLE_EVENT_PACKET_BYTES)
+					ck_assert_int_eq(reject__build(&e, out, &bytes, &to), -EBADMSG);
+				else
+					reject__build(&e, out, &bytes, &to);
+				ck_assert_uint_le(bytes, REJECT_MAX_BYTES);
+			}
+		}
+		for (unsigned int i = 0; i < 20000; i++) {
+			struct pintle_event e = event_of(0);
+
+			srand(i);
+			for (size_t k = 0; k < sizeof(e.packet); k++)
+				e.packet[k] = (uint8_t)rand();
+			e.packet[L2] = i & 1 ? 0x45 : 0x60;
+			e.copied_bytes = (uint16_t)(rand() % 200);
 			bytes = 0;
-			if ((int)cut < whole || cut > PINTLE_EVENT_PACKET_BYTES)
-				ck_assert_int_eq(reject__build(&e, out, &bytes, &to), -EBADMSG);
-			else
-				reject__build(&e, out, &bytes, &to);
+			reject__build(&e, out, &bytes, &to);
 			ck_assert_uint_le(bytes, REJECT_MAX_BYTES);
 		}
 	}
-	for (unsigned int i = 0; i < 20000; i++) {
-		struct pintle_event e = event_of(0);
-
-		srand(i);
-		for (size_t k = 0; k < sizeof(e.packet); k++)
-			e.packet[k] = (uint8_t)rand();
-		e.packet[L2] = i & 1 ? 0x45 : 0x60;
-		e.copied_bytes = (uint16_t)(rand() % 200);
-		bytes = 0;
-		reject__build(&e, out, &bytes, &to);
-		ck_assert_uint_le(bytes, REJECT_MAX_BYTES);
-	}
-}
 END_TEST
 
 int main(void)
