@@ -152,7 +152,7 @@ const struct bar_def bar_defs[] = {
 	{ "established IPv4, 1k flows, ns", BAR_NET, "ack4-1k", "pintle", NULL, NULL, NULL, 60, 40 },
 	{ "established IPv4, 128k flows, ns", BAR_NET, "ack4-128k", "pintle", NULL, NULL, NULL, 200, 150 },
 	{ "established IPv4, 1M flows, ns", BAR_NET, "ack4-1m", "pintle", NULL, NULL, NULL, 210, 170 },
-	{ "new flow, one flow again and again", BAR_NEW_ONE, "pair4-1", "pintle", NULL, "lru_update", "ack4-1", 0.35, 0 },
+	{ "new flow, one flow, closing counted in", BAR_NEW_ONE, "pair4-1", "pintle", NULL, "lru_update", "ack4-1", 0.35, 0 },
 	{ "new flow, 1k flows", BAR_RATIO, "new4-1k", "pintle", NULL, "lru_update", NULL, 0.35, 0 },
 	{ "new flow, 1M flows", BAR_RATIO, "new4-1m", "pintle", NULL, "lru_update", NULL, 0.30, 0 },
 	{ "new IPv6 flow, 1k flows", BAR_RATIO, "new6-1k", "pintle", NULL, "lru_update", NULL, 0.35, 0 },

@@ -52,7 +52,8 @@ void row__use(struct row *row, struct drive *d)
 	d->gso_segs = row->bc->gso_segs;
 	if (row->plan.order_entries)
 		memcpy(d->order, row->order, sizeof(*row->order) * row->plan.order_entries);
-	drive__target(d, row->fd, row->plan.second_slot ? row->reverse_fd : -1);
+	/* without a reverse program (null row) both packets go to the same one; never leave another row's program in the slot */
+	drive__target(d, row->fd, row->plan.second_slot && row->reverse_fd >= 0 ? row->reverse_fd : row->fd);
 	d->ctl->next = row->next;
 }
 
