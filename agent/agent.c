@@ -136,6 +136,8 @@ int agent__open(struct agent *a, const struct cmd_args *args, struct pintle_err 
 	if (!code)
 		code = eventlog__open(args->run_dir, args->pin_dir, &a->events, err);
 	if (!code)
+		eventlog__set_maps(a->events, datapath__maps(a->dp));
+	if (!code)
 		code = rejector__open(&a->rejector, err);
 	if (!code)
 		code = open_tables(a, err);
