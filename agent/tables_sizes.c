@@ -26,7 +26,7 @@ static uint32_t ep_buckets(uint32_t entries, uint32_t per_bucket)
 static int check_range(const struct table_sizes_in *in, struct pintle_err *err)
 {
 	if (in->max_flows < 1 || in->max_flows > MAX_FLOWS)
-		return pintle_err__set(err, -ERANGE, "max-flows %u: from 1 to %u are possible", in->max_flows, MAX_FLOWS);
+		return pintle_err__set(err, -ERANGE, "flows %u: from 1 to %u are possible", in->max_flows, MAX_FLOWS);
 	if (in->max_frontends < 1 || in->max_frontends > PINTLE_MAX_FRONTENDS)
 		return pintle_err__set(err, -ERANGE, "max-frontends %u: from 1 to %u are possible", in->max_frontends,
 				       PINTLE_MAX_FRONTENDS);
