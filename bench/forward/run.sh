@@ -107,7 +107,7 @@ summary=$(jq -s -c --arg rounds "$rounds" '
 [ -z "$json" ] || printf '%s\n' "$summary" >"$json"
 uname -sr
 sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1
-grep -H . /sys/devices/system/cpu/vulnerabilities/* | grep -v 'Not affected' | sed 's|.*/|  |'
+grep -H . /sys/devices/system/cpu/vulnerabilities/* | grep -v 'Not affected' | sed 's|^/sys/devices/system/cpu/vulnerabilities/|  |'
 printf '%s\n' "$summary" | jq -r '[.flows, .path, .median_ns, .min_ns, .p90_ns, .net_ns, .net_min_ns, .ratio_to_iptables, .arrived_percent] | @tsv' |
 	awk -F'\t' 'BEGIN { printf "%-6s %-20s %9s %9s %9s %9s %9s %9s %9s\n", "flows", "path", "median", "min", "p90", "net", "net min", "/iptables", "arrived" }
 	{ printf "%-6s %-20s %9.0f %9.0f %9.0f %9.0f %9.0f %9s %8.2f%%\n", $1, $2, $3, $4, $5, $6, $7, $8 == "" ? "" : sprintf("%.3f", $8), $9 }'
