@@ -86,25 +86,44 @@ static uint32_t choose__pick(const struct table_maps *maps, const struct pintle_
 	return member < pool->nr_members ? member : 0;
 }
 
-/* Lowest score; of equal ones the first from a start that depends on the flow. Over all members, or over a window of many. */
+/* Lowest score; of equal ones the first from a start that depends on the flow. */
 static void choose__argmin(const struct pintle_pool *pool, uint64_t mixed, struct choose_member *members,
 			   struct choose_result *ret)
 {
-	bool is_sampled = pool->nr_members > PINTLE_SCAN_MAX;
-	uint32_t n = pool->nr_members, tries = is_sampled ? PINTLE_SCAN_WINDOW : n, i;
+	uint32_t n = pool->nr_members;
 	int32_t best = INT32_MAX;
 
-	ret->why = is_sampled				 ? "lowest score of a window of members that the flow's hash gives"
-		   : pool->policy == PINTLE_POLICY_SCORE ? "lowest score"
-							 : "lowest load";
+	ret->why = pool->policy == PINTLE_POLICY_SCORE ? "lowest score" : "lowest load";
 	ret->first = n ? choose__below(mixed, n) : 0;
-	for (i = 0; i < tries; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		uint32_t member = (ret->first + i) % n;
 
 		members[member].is_candidate = true;
 		if (members[member].score_q8 < best) {
 			best = members[member].score_q8;
 			ret->member = member;
+		}
+	}
+}
+
+/* Many members: the best of two groups of neighbours. */
+static void choose__sample(const struct pintle_pool *pool, uint64_t mixed, struct choose_member *members,
+			   struct choose_result *ret)
+{
+	uint32_t n = pool->nr_members;
+	int32_t best = INT32_MAX;
+
+	ret->why = "lowest score of two groups of members that the flow's hash gives";
+	ret->first = choose__below(mixed, n) & ~(PINTLE_SCAN_GROUP - 1);
+	for (int group = 0; group < 2; group++) {
+		uint32_t start = choose__below(group ? mixed >> 32 : mixed, n) & ~(PINTLE_SCAN_GROUP - 1);
+
+		for (uint32_t member = start; member < start + PINTLE_SCAN_GROUP && member < n; member++) {
+			members[member].is_candidate = true;
+			if (members[member].score_q8 < best) {
+				best = members[member].score_q8;
+				ret->member = member;
+			}
 		}
 	}
 }
@@ -169,7 +188,10 @@ int choose__explain(const struct table_maps *maps, uint16_t service, const struc
 		choose__p2c(pool, mixed, members, &r);
 		break;
 	default:
-		choose__argmin(pool, mixed, members, &r);
+		if (pool->nr_members > PINTLE_SCAN_MAX)
+			choose__sample(pool, mixed, members, &r);
+		else
+			choose__argmin(pool, mixed, members, &r);
 		break;
 	}
 	if (r.member != CHOOSE_NONE)

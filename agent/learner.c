@@ -12,7 +12,6 @@
 /* Every flow is timed up to this many requests a second, then 1 of 8 (a clock call costs as much as the rest of a new flow). */
 #define SAMPLE_ALL_BELOW_PER_S 4000.0
 #define SAMPLE_ALL_AGAIN_PER_S 2000.0
-#define SAMPLED_SHIFT 3
 
 struct detail {
 	uint32_t pod; /* NO_POD: slot not in use */
@@ -136,7 +135,7 @@ static void adapt_sampling(struct learner *l, uint64_t now_ns)
 	l->sampling_ns = now_ns;
 	l->requests = 0;
 	if (!l->shift && per_s > SAMPLE_ALL_BELOW_PER_S)
-		set_sampling(l, SAMPLED_SHIFT);
+		set_sampling(l, TABLES_SAMPLE_SHIFT);
 	else if (l->shift && per_s < SAMPLE_ALL_AGAIN_PER_S)
 		set_sampling(l, 0);
 }

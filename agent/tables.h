@@ -107,6 +107,7 @@ void tables__set_path(struct tables *t, uint16_t pod, uint32_t ifindex, uint32_t
 		      const uint8_t smac[6]);
 void tables__set_redirect(struct tables *t, uint16_t pod, bool allowed);
 
+#define TABLES_SAMPLE_SHIFT 3 /* of a new service: 1 of 8 new flows is timed until the agent knows how many there are */
 /* Which share of new flows is timed, per service. */
 void tables__set_sampling(struct tables *t, uint16_t service, uint8_t sample_shift);
 

@@ -120,7 +120,7 @@ static void flip_pool(struct tables *t, const struct plan *p, struct plan_servic
 		.nr_members = (uint16_t)s->nr_members,
 		.policy = p->config->services[s->cfg].policy,
 		.flags = list->flags,
-		.sample_shift = s->is_new ? 0 : pool_in_force(t, s->id)->sample_shift,
+		.sample_shift = s->is_new ? TABLES_SAMPLE_SHIFT : pool_in_force(t, s->id)->sample_shift,
 		.generation = pool_in_force(t, s->id)->generation + 1,
 	};
 

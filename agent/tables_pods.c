@@ -26,6 +26,7 @@ void pod_record__write(struct tables *t, uint16_t pod, const struct ep_key *key)
 	fresh.sum = ep_key__sum(key);
 	fresh.addr_sum = ep_key__addr_sum(key);
 	fresh.detail = detail == NO_ID ? 0 : (uint16_t)(detail + 1);
+	fresh.nr_frontends = siblings_in_force(t, pod)->nr;
 	store_words(record, &fresh, sizeof(fresh));
 	store64(&t->maps.loads[pod], 0);
 	store8(&record->flags, PINTLE_POD_IN_USE);
@@ -52,6 +53,7 @@ void siblings__write(struct tables *t, uint16_t pod, const struct pintle_sibling
 {
 	struct pintle_siblings *siblings = &t->maps.siblings[pod];
 	uint32_t idle = ~load32(&siblings->active) & 1;
+	uint32_t *nr_frontends = &t->maps.pods[pod].nr_frontends;
 
 	for (uint32_t i = 0; i < set->nr; i++)
 		store16(&siblings->set[idle].frontend[i], set->frontend[i]);
@@ -60,7 +62,11 @@ void siblings__write(struct tables *t, uint16_t pod, const struct pintle_sibling
 			store16(&siblings->set[idle].frontend[i], 0);
 	}
 	store16(&siblings->set[idle].nr, set->nr);
+	if (set->nr > load32(nr_frontends))
+		store32(nr_frontends, set->nr);
 	store32(&siblings->active, idle);
+	if (set->nr < load32(nr_frontends))
+		store32(nr_frontends, set->nr);
 	t->needs_grace = true;
 }
 

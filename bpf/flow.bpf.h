@@ -111,7 +111,10 @@ static __always_inline struct pintle_slot *slot_at(__u32 index)
 	__u32 bucket_index = index / PINTLE_BUCKET_SLOTS;
 	struct pintle_bucket *bucket = bpf_map_lookup_elem(&pt_flows, &bucket_index);
 
-	return bucket ? &bucket->slot[index % PINTLE_BUCKET_SLOTS] : NULL;
+	if (!bucket)
+		return NULL;
+	PT_OPAQUE(bucket); /* or clang adds before it tests */
+	return &bucket->slot[index % PINTLE_BUCKET_SLOTS];
 }
 
 static __always_inline bool state_cas(struct pintle_slot *slot, __u64 from, __u64 to)

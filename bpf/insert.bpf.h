@@ -46,7 +46,8 @@ static __always_inline enum pt_evict_rank evict_rank(const struct pintle_ctl *ct
 /* Used slots of a bucket, and a free one with its state. */
 struct bucket_room {
 	__u32 used;
-	__u32 slot; /* PT_NO_SLOT: full */
+	__u32 index; /* of the free slot; PT_NO_SLOT: full */
+	struct pintle_slot *slot;
 	__u64 state;
 };
 
@@ -55,7 +56,9 @@ static __always_inline void bucket_room(__u32 bucket_index, struct bucket_room *
 	struct pintle_bucket *bucket = bpf_map_lookup_elem(&pt_flows, &bucket_index);
 
 	room->used = PINTLE_BUCKET_SLOTS;
-	room->slot = PT_NO_SLOT;
+	room->index = PT_NO_SLOT;
+	room->slot = NULL;
+	room->state = 0;
 	if (!bucket)
 		return;
 #pragma clang loop unroll(full)
@@ -65,27 +68,24 @@ static __always_inline void bucket_room(__u32 bucket_index, struct bucket_room *
 		if (state & (PINTLE_FS_VALID | PINTLE_FS_BUSY))
 			continue;
 		room->used -= 1;
-		room->slot = bucket_index * PINTLE_BUCKET_SLOTS + i;
+		room->index = bucket_index * PINTLE_BUCKET_SLOTS + i;
+		room->slot = &bucket->slot[i];
 		room->state = state;
 	}
 }
 
 /* The first bucket while it has two free slots, else the emptier of both: 99.97 % of a million flows find a place in two million slots ("first
  * unless full" places 99.6 %), and nine of ten lie in their first bucket, which is one cold line on the established path. */
-static __always_inline __u32 free_slot(__u64 key, __u64 *ret_state)
+static __always_inline void free_slot(__u64 key, struct bucket_room *room)
 {
-	struct bucket_room first, second;
+	struct bucket_room second;
 
-	bucket_room(pintle_bucket_first(key, pt_bucket_mask), &first);
-	if (first.used > PINTLE_BUCKET_SLOTS / 2) {
-		bucket_room(pintle_bucket_second(key, pt_bucket_mask), &second);
-		if (second.used < first.used) {
-			*ret_state = second.state;
-			return second.slot;
-		}
-	}
-	*ret_state = first.state;
-	return first.slot;
+	bucket_room(pintle_bucket_first(key, pt_bucket_mask), room);
+	if (room->used <= PINTLE_BUCKET_SLOTS / 2)
+		return;
+	bucket_room(pintle_bucket_second(key, pt_bucket_mask), &second);
+	if (second.used < room->used)
+		*room = second;
 }
 
 /* The entry of both buckets that gives way first, oldest first within a rank, and its state in scratch; PT_NO_SLOT when all are young. */
@@ -154,25 +154,29 @@ __global_fn __u32 settle_duplicate(__u64 key, __u64 family, __u32 mine)
 /* Marks a slot BUSY: PT_NO_SLOT when there is none, PT_LOST_SLOT when another CPU was faster. f->old_state is what was there. */
 #define PT_LOST_SLOT (PT_NO_SLOT - 1)
 
-static __always_inline __u32 take_slot(struct new_flow *f)
+static __always_inline __u32 take_slot(struct new_flow *f, struct pintle_slot **ret_slot)
 {
-	struct pintle_slot *slot;
-	__u32 index;
+	struct bucket_room room = {};
 
 	if (f->reuse != PT_NO_SLOT) {
-		index = f->reuse;
-		f->old_state = f->reuse_state;
+		room.index = f->reuse;
+		room.slot = slot_at(room.index);
+		room.state = f->reuse_state;
 	} else {
-		index = free_slot(f->key, &f->old_state);
-		if (index == PT_NO_SLOT)
-			index = find_victim(f->key);
+		free_slot(f->key, &room);
+		if (!room.slot) {
+			room.index = find_victim(f->key);
+			if (room.index == PT_NO_SLOT)
+				return PT_NO_SLOT;
+			room.slot = slot_at(room.index);
+			room.state = f->old_state;
+		}
 	}
-	if (index == PT_NO_SLOT)
-		return PT_NO_SLOT;
-	slot = slot_at(index);
-	if (!slot || !state_cas(slot, f->old_state, (f->old_state & PINTLE_FS_GEN_MASK) | PINTLE_FS_BUSY))
+	f->old_state = room.state;
+	if (!room.slot || !state_cas(room.slot, room.state, (room.state & PINTLE_FS_GEN_MASK) | PINTLE_FS_BUSY))
 		return PT_LOST_SLOT;
-	return index;
+	*ret_slot = room.slot;
+	return room.index;
 }
 
 /* What an entry that gave way leaves behind. */
@@ -233,18 +237,17 @@ static __always_inline bool may_be_twice(__u64 key, const struct pintle_slot *mi
 __global_fn int flow_insert(void)
 {
 	struct new_flow *f = scratch_flow();
-	struct pintle_slot *slot;
+	struct pintle_slot *slot = NULL;
 	__u32 index, winner;
 
 	if (!f)
 		return PINTLE_V_DROP_RACE;
-	index = take_slot(f);
+	index = take_slot(f, &slot);
 	if (index == PT_LOST_SLOT && f->reuse == PT_NO_SLOT)
-		index = take_slot(f);
+		index = take_slot(f, &slot);
 	if (index == PT_NO_SLOT)
 		return PINTLE_V_DROP_TABLE_FULL;
-	slot = slot_at(index);
-	if (index == PT_LOST_SLOT || !slot)
+	if (!slot)
 		return PINTLE_V_DROP_RACE;
 	f->state = publish(f, slot, index);
 	f->index = index;

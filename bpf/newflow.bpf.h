@@ -53,9 +53,9 @@ __global_fn int sibling_holds(__u32 pod_id)
 
 static __always_inline bool has_siblings(__u32 pod_id)
 {
-	struct pintle_siblings *siblings = bpf_map_lookup_elem(&pt_siblings, &pod_id);
+	struct pintle_pod *pod = bpf_map_lookup_elem(&pt_pods, &pod_id);
 
-	return siblings && siblings->set[siblings->active & 1].nr > 1;
+	return pod && pod->nr_frontends > 1;
 }
 
 /* Pods of several frontends: the next member behind `index` that no sibling of this client holds, or PT_NO_POD. */

@@ -132,29 +132,35 @@ __global_fn __u32 choose_leastconn(const struct pintle_pool *pool, __u64 hash)
 	return ctl && pool ? scan(ctl, pool, hash, false) : 0;
 }
 
-/* argmin over a window of the members, from a place that the flow gives: services with more than PINTLE_SCAN_MAX of them. Neighbours share
- * cache lines; windows overlap, so load spreads over all. */
+/* argmin over two groups of four neighbours, from two places that the flow gives: services with more than PINTLE_SCAN_MAX members. Neighbours
+ * share cache lines; two independent groups balance load among all groups as two choices do. */
 __global_fn __u32 choose_sample(const struct pintle_pool *pool, __u64 hash)
 {
-	__u32 zero = 0, best_index = 0, n, start;
+	__u32 zero = 0, best_index = 0, n;
 	struct pintle_ctl *ctl = bpf_map_lookup_elem(&pt_ctl, &zero);
 	__s32 best = 0x7fffffff;
+	bool by_gain;
 
 	if (!ctl || !pool)
 		return 0;
 	n = pool->nr_members;
-	start = below(hash, n);
-	for (__u32 i = 0; i < PINTLE_SCAN_WINDOW; i++) {
-		__u32 index = start + i >= n ? start + i - n : start + i;
-		struct pintle_member *m = member_at(ctl, pool, index);
-		__s32 score;
+	by_gain = pool->policy == PINTLE_POLICY_SCORE;
+	for (int group = 0; group < 2; group++) {
+		__u32 start = below(group ? hash >> 32 : hash, n) & ~(PINTLE_SCAN_GROUP - 1);
+		struct pintle_member_line *line = line_at(ctl, pool, start / PINTLE_MEMBERS_PER_LINE);
 
-		if (!m)
+		if (!line)
 			break;
-		score = member_score(ctl, pool, m, pool->policy == PINTLE_POLICY_SCORE);
-		if (score < best) {
-			best = score;
-			best_index = index;
+		for (__u32 i = 0; i < PINTLE_SCAN_GROUP; i++) {
+			__s32 score;
+
+			if (start + i >= n)
+				break;
+			score = member_score(ctl, pool, &line->member[(start & PINTLE_SCAN_GROUP) + i], by_gain);
+			if (score < best) {
+				best = score;
+				best_index = start + i;
+			}
 		}
 	}
 	return best_index;

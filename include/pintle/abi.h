@@ -191,8 +191,8 @@ struct pintle_pick_line {
 } __attribute__((aligned(64)));
 PINTLE_ASSERT_SIZE(struct pintle_pick_line, 64);
 
-#define PINTLE_SCAN_MAX 64u /* argmin over all members up to here, else over a window of PINTLE_SCAN_WINDOW */
-#define PINTLE_SCAN_WINDOW 8u
+#define PINTLE_SCAN_MAX 64u  /* argmin over all members up to here, else over two aligned groups of PINTLE_SCAN_GROUP */
+#define PINTLE_SCAN_GROUP 4u /* half a member line */
 
 /* ---- pods ---- */
 
@@ -203,17 +203,18 @@ PINTLE_ASSERT_SIZE(struct pintle_pick_line, 64);
 struct pintle_pod {
 	__be32 addr_be[4]; /* IPv4 in [0] */
 	__be16 port_be;
-	__u8 family;	   /* 4 or 6 */
-	__u8 flags;	   /* PINTLE_POD_* */
-	__u16 sum;	   /* ones-complement sum of addr and port, folded */
-	__u16 addr_sum;	   /* of addr alone (IPv4 header checksum) */
-	__u64 dmac_gen;	   /* 6 bytes destination MAC (first byte lowest) | 16-bit generation << 48; 0 = unknown */
-	__u64 smac_gen;	   /* the same for the source; used only while both generations are equal */
-	__u32 ifindex;	   /* host-side device that leads to the pod (a bridge's port, not the bridge); 0 = unknown */
-	__u32 devmap;	   /* its slot in the devmap */
-	__u16 detail;	   /* slot + 1 in pod_stats; 0 = none */
-	__u16 concurrency; /* as in its memberships; 0 counts as 1 */
-	__u32 pad1[3];
+	__u8 family;	    /* 4 or 6 */
+	__u8 flags;	    /* PINTLE_POD_* */
+	__u16 sum;	    /* ones-complement sum of addr and port, folded */
+	__u16 addr_sum;	    /* of addr alone (IPv4 header checksum) */
+	__u64 dmac_gen;	    /* 6 bytes destination MAC (first byte lowest) | 16-bit generation << 48; 0 = unknown */
+	__u64 smac_gen;	    /* the same for the source; used only while both generations are equal */
+	__u32 ifindex;	    /* host-side device that leads to the pod (a bridge's port, not the bridge); 0 = unknown */
+	__u32 devmap;	    /* its slot in the devmap */
+	__u16 detail;	    /* slot + 1 in pod_stats; 0 = none */
+	__u16 concurrency;  /* as in its memberships; 0 counts as 1 */
+	__u32 nr_frontends; /* that lead to it, never less than in its siblings: more than one costs a new flow a look at them */
+	__u32 pad1[2];
 };
 PINTLE_ASSERT_SIZE(struct pintle_pod, 64);
 
