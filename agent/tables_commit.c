@@ -42,6 +42,13 @@ static void commit_services(struct tables *t, const struct plan *p)
 		qsort_r(t->by_name, t->nr_by_name, sizeof(*t->by_name), by_name, t);
 }
 
+/* Read by telemetry only, so it need not change together with the memberships. */
+static void set_concurrency(struct tables *t, uint32_t pod, uint16_t concurrency)
+{
+	if (t->maps.pods[pod].concurrency != concurrency)
+		store16(&t->maps.pods[pod].concurrency, concurrency);
+}
+
 static void commit_pods(struct tables *t, const struct plan *p, struct tables_applied *applied)
 {
 	for (uint32_t pod = idset__next_used(&t->pods, 0); pod != NO_ID; pod = idset__next_used(&t->pods, pod + 1)) {
@@ -65,6 +72,7 @@ static void commit_pods(struct tables *t, const struct plan *p, struct tables_ap
 				continue;
 			t->shadow_pods[pod].service = i;
 			t->shadow_pods[pod].index = k;
+			set_concurrency(t, pod, p->config->services[i].pods[k].concurrency);
 		}
 	}
 }

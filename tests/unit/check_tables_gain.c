@@ -188,6 +188,39 @@ START_TEST(gains_of_pods_that_went_are_forgotten)
 	}
 END_TEST
 
+static uint16_t record_concurrency(const char *text)
+{
+	return arena.maps.pods[pod_at(text)].concurrency;
+}
+
+/* What telemetry normalises latencies by: of the first service that names the pod, kept up with the configuration and over a restart. */
+START_TEST(record_has_concurrency)
+	{
+		struct pintle_config *config = two_services();
+
+		begin(8, 16);
+		config->services[0].pods[1].concurrency = 7;
+		apply(config);
+		ck_assert_uint_eq(record_concurrency("10.0.0.1"), 1);
+		ck_assert_uint_eq(record_concurrency("10.0.0.2"), 7);
+		ck_assert_uint_eq(record_concurrency("10.0.0.3"), 1); /* 4 in the second service */
+		ck_assert_uint_eq(record_concurrency("10.0.0.4"), 4);
+		ck_assert_uint_eq(record_concurrency("fd01::2"), 4);
+		config->services[0].pods[1].concurrency = 300;
+		apply(config);
+		ck_assert_uint_eq(record_concurrency("10.0.0.2"), 300);
+		tables__close(t);
+		ck_assert_int_eq(tables__open(&arena.maps, grace, NULL, &t, &err), 0);
+		config->services[0].pods[1].concurrency = 2;
+		apply(config);
+		ck_assert_uint_eq(record_concurrency("10.0.0.2"), 2);
+		apply(config);
+		ck_assert_uint_le(stores, 1);
+		config_make__free(config);
+		end();
+	}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("tables_gain");
@@ -198,6 +231,7 @@ int main(void)
 	tcase_add_test(tcase, gains_flip_as_one);
 	tcase_add_test(tcase, new_pods_begin_at_the_median);
 	tcase_add_test(tcase, gains_of_pods_that_went_are_forgotten);
+	tcase_add_test(tcase, record_has_concurrency);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
