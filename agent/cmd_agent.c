@@ -6,8 +6,10 @@ int cmd_agent(const struct cmd_args *args)
 {
 	struct pintle_err err = { 0 };
 	struct agent agent;
-	int code;
+	int code = loop__block_signals(&err); /* before anything is opened */
 
+	if (code)
+		return cmd__fail(args, &err);
 	log__setup(NULL, args->verbose ? LOG_DEBUG : LOG_INFO, NULL);
 	code = agent__open(&agent, args, &err);
 	if (!code)

@@ -114,7 +114,7 @@ static void on_signal(void *arg)
 		loop->signal(loop->signal_arg, (int)info.ssi_signo);
 }
 
-int loop__set_signals(struct loop *loop, loop_signal_fn fn, void *arg, struct pintle_err *err)
+static sigset_t loop__signals(void)
 {
 	sigset_t mask;
 
@@ -122,6 +122,22 @@ int loop__set_signals(struct loop *loop, loop_signal_fn fn, void *arg, struct pi
 	sigaddset(&mask, SIGTERM);
 	sigaddset(&mask, SIGINT);
 	sigaddset(&mask, SIGHUP);
+	return mask;
+}
+
+int loop__block_signals(struct pintle_err *err)
+{
+	sigset_t mask = loop__signals();
+
+	if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
+		return pintle_err__set(err, -errno, "event loop: signal mask: %s", strerror(errno));
+	return 0;
+}
+
+int loop__set_signals(struct loop *loop, loop_signal_fn fn, void *arg, struct pintle_err *err)
+{
+	sigset_t mask = loop__signals();
+
 	loop->signal = fn;
 	loop->signal_arg = arg;
 	if (sigprocmask(SIG_BLOCK, &mask, &loop->old_mask) < 0)

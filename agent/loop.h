@@ -20,7 +20,9 @@ void loop__close(struct loop *loop); /* NULL is fine; gives the signals back */
 int loop__add_fd(struct loop *loop, int fd, loop_fd_fn fn, void *arg, struct pintle_err *err);
 /* `fn(arg, now)` every period; ticks that were missed are skipped, not made up for. */
 int loop__set_tick(struct loop *loop, uint64_t period_ns, loop_tick_fn fn, void *arg, struct pintle_err *err);
-/* SIGTERM, SIGINT and SIGHUP are blocked and delivered here. */
+/* Blocks SIGTERM, SIGINT and SIGHUP: what comes before loop__set_signals() waits for the loop and ends nothing half opened. */
+int loop__block_signals(struct pintle_err *err);
+/* They are blocked and delivered here. */
 int loop__set_signals(struct loop *loop, loop_signal_fn fn, void *arg, struct pintle_err *err);
 
 /* Until loop__stop(). 0 or -errno of epoll_wait. */
