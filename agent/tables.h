@@ -100,7 +100,7 @@ int tables__service_ids(const struct tables *t, const char *name, int family, ui
  * lazily (before the next commit), and brings the other half up to date. Unchanged gains cost nothing. */
 void tables__stage_gain(struct tables *t, uint16_t pod, int16_t gain_q8);
 int tables__commit_gains(struct tables *t, struct pintle_err *err);
-int16_t tables__gain(const struct tables *t, uint16_t pod);
+int16_t tables__gain(const struct tables *t, uint16_t pod); /* 0: nothing learned yet */
 
 /* Path words of a pod: each is one atomic store; generations advance when MACs change. macs may be NULL (unknown). */
 void tables__set_path(struct tables *t, uint16_t pod, uint32_t ifindex, uint32_t devmap, const uint8_t dmac[6],

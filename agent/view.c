@@ -174,6 +174,14 @@ uint64_t view__gain_ns(int16_t gain_q8)
 	return (uint64_t)(exp2(gain_q8 / 256.0) * 1000);
 }
 
+void view__put_gain(int16_t gain_q8, struct out *out)
+{
+	if (gain_q8)
+		out__ns(out, "gain_ns", "gain", view__gain_ns(gain_q8));
+	else
+		out__null(out, "gain_ns", "gain");
+}
+
 bool view__quantile_ns(const uint32_t hist[PINTLE_HIST_BUCKETS], double q, uint64_t *ret_ns)
 {
 	uint64_t total = 0, seen = 0;

@@ -75,6 +75,8 @@ void view__stats(const uint64_t *verdicts, bool with_zero, struct out *out); /* 
 
 /* A gain is log2, Q8.8, of the latency in microseconds of a request that a pod serves alone. */
 uint64_t view__gain_ns(int16_t gain_q8);
+/* gain_ns; null while nothing was learned (0: tables__gain()). */
+void view__put_gain(int16_t gain_q8, struct out *out);
 /* Quantile q of a log2 histogram in ns, by linear interpolation in its bucket; false when it is empty. */
 bool view__quantile_ns(const uint32_t hist[PINTLE_HIST_BUCKETS], double q, uint64_t *ret_ns);
 

@@ -62,7 +62,7 @@ static void put_members(const struct view *view, const struct pintle_pool *pool,
 		put_pod(view, m->pod, "pod", out);
 		out__i64(out, "load", NULL, m->load);
 		out__u64(out, "concurrency", NULL, m->concurrency);
-		out__ns(out, "gain_ns", "gain", view__gain_ns(m->gain_q8));
+		view__put_gain(m->gain_q8, out);
 		if (pool->policy == PINTLE_POLICY_SCORE)
 			out__double(out, "score", NULL, m->score_q8 / 256.0, 2);
 		else

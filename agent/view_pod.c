@@ -135,7 +135,7 @@ static void put_pod(const struct view *view, uint16_t id, struct out *out)
 	out__i64(out, "open_flows", "open", __atomic_load_n(&load->open, __ATOMIC_RELAXED));
 	m = view__membership(view, id);
 	if (m)
-		out__ns(out, "gain_ns", "gain", view__gain_ns(m->gain_q8));
+		view__put_gain(m->gain_q8, out);
 	else
 		out__null(out, "gain_ns", "gain");
 	put_counters(view, id, out);

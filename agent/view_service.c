@@ -102,7 +102,7 @@ static void put_member(const struct view *view, const struct pintle_pool *pool, 
 	out__i64(out, "awaiting", NULL, __atomic_load_n(&loads->awaiting, __ATOMIC_RELAXED));
 	out__i64(out, "open_flows", "open", __atomic_load_n(&loads->open, __ATOMIC_RELAXED));
 	out__u64(out, "concurrency", NULL, m->concurrency);
-	out__ns(out, "gain_ns", "gain", view__gain_ns(m->gain_q8));
+	view__put_gain(m->gain_q8, out);
 	if (pool->policy == PINTLE_POLICY_SCORE)
 		out__double(out, "score", NULL, pintle_score_q8(m, load, maps->ctl->psi_q8) / 256.0, 2);
 	else
