@@ -4,7 +4,8 @@
 AGENT_SRC := $(sort $(wildcard agent/*.c))
 POLICY_SRC := $(sort $(wildcard policy/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/check_*.c))
-UNIT_LIB_SRC := $(filter-out $(UNIT_SRC),$(sort $(wildcard tests/unit/*.c)))
+UNIT_KERNEL_SRC := $(filter-out $(UNIT_SRC),$(sort $(wildcard tests/unit/*_kernel.c))) # X_kernel.c replaces library functions for check_X
+UNIT_LIB_SRC := $(filter-out $(UNIT_SRC) $(UNIT_KERNEL_SRC),$(sort $(wildcard tests/unit/*.c)))
 BPFTEST_SRC := $(filter-out %.bpf.c,$(sort $(wildcard tests/bpf/*.c)))
 MODEL_SRC := $(sort $(wildcard tests/model/*.c)) # reference model of the programs, for unit, BPF and fuzz programs
 ABI_SRC := $(filter-out %.bpf.c,$(sort $(wildcard tests/abi/*.c)))
@@ -16,7 +17,8 @@ BENCH_SRC := $(filter-out %.bpf.c,$(sort $(wildcard bench/*/*.c)))
 BENCH_TOOLS := $(sort $(patsubst bench/%/,%,$(dir $(BENCH_SRC))))
 
 obj = $(patsubst %.c,$(O)/obj/%.o,$(1))
-C_SRC := $(AGENT_SRC) $(POLICY_SRC) $(UNIT_SRC) $(UNIT_LIB_SRC) $(BPFTEST_SRC) $(MODEL_SRC) $(ABI_SRC) $(VERIFIER_SRC) $(NETTOOL_SRC) $(FUZZ_SRC) $(FUZZ_LIB_SRC) \
+C_SRC := $(AGENT_SRC) $(POLICY_SRC) $(UNIT_SRC) $(UNIT_LIB_SRC) $(UNIT_KERNEL_SRC) $(BPFTEST_SRC) $(MODEL_SRC) $(ABI_SRC) \
+	$(VERIFIER_SRC) $(NETTOOL_SRC) $(FUZZ_SRC) $(FUZZ_LIB_SRC) \
 	$(BENCH_SRC) $(wildcard tests/fuzz/replay.c)
 C_OBJ := $(call obj,$(C_SRC))
 
@@ -74,7 +76,8 @@ $(PROGRAM): $(O)/obj/agent/main.o $(LIBAGENT) $(LIBPOLICY)
 	$(say) LINK $@
 	$(call link)
 
-$(UNIT_BIN): $(O)/%: $(O)/obj/%.o $(call obj,$(UNIT_LIB_SRC)) $(LIBMODEL) $(LIBAGENT) $(LIBPOLICY)
+$(UNIT_BIN): $(O)/%: $(O)/obj/%.o $(call obj,$(UNIT_LIB_SRC)) \
+	$$(call obj,$$(filter tests/unit/$$(subst check_,,$$(notdir $$*))_kernel.c,$$(UNIT_KERNEL_SRC))) $(LIBMODEL) $(LIBAGENT) $(LIBPOLICY)
 	$(say) LINK $@
 	$(call link,$(CHECK_LIBS))
 
