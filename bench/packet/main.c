@@ -159,6 +159,24 @@ static void set_option(struct options *o, int option)
 	}
 }
 
+static bool names_jsonl(const char *format)
+{
+	if (strcmp(format, "text") && strcmp(format, "jsonl"))
+		fail(EXIT_FAILED, "-o %s: text or jsonl", format);
+	return !strcmp(format, "jsonl");
+}
+
+/* What was not given; depends on what was. */
+static void set_defaults(struct options *o)
+{
+	if (!o->rounds)
+		o->rounds = o->is_quick ? 9 : 11;
+	if (o->is_quick && !o->rows && !o->cases)
+		o->rows = "lru_dnat lru_update pintle pintle:redirect"; /* what the bars are made of */
+	if (!o->packets)
+		o->packets = o->is_quick ? 100 * 1024 : 300 * 1024;
+}
+
 static void parse_options(struct options *o, int argc, char **argv)
 {
 	int option, cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
@@ -174,21 +192,14 @@ static void parse_options(struct options *o, int argc, char **argv)
 			o->gates = true;
 			o->margin = optarg ? number("--gate", optarg, 0, 1000) / 100.0 : o->margin;
 		} else if (option == 'o') {
-			if (strcmp(optarg, "text") && strcmp(optarg, "jsonl"))
-				fail(EXIT_FAILED, "-o %s: text or jsonl", optarg);
-			o->is_jsonl = !strcmp(optarg, "jsonl");
+			o->is_jsonl = names_jsonl(optarg);
 		} else {
 			set_option(o, option);
 		}
 	}
 	if (optind < argc)
 		fail(EXIT_FAILED, "%s is not an option; --help", argv[optind]);
-	if (!o->rounds)
-		o->rounds = o->is_quick ? 9 : 11;
-	if (o->is_quick && !o->rows && !o->cases)
-		o->rows = "lru_dnat lru_update pintle pintle:redirect"; /* what the bars are made of */
-	if (!o->packets)
-		o->packets = o->is_quick ? 100 * 1024 : 300 * 1024;
+	set_defaults(o);
 }
 
 /* The target of a named row; its strings live as long as the tool. */

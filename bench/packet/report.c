@@ -143,14 +143,15 @@ static bool is_reference(const struct result *res)
 
 void report__case(struct report *r, const struct bench_case *bc, const struct row *rows, unsigned int nr_rows)
 {
-	const struct result *base = NULL, *reference = NULL;
+	const struct result *base = &r->results[r->nr_results], *reference = NULL; /* the null row comes first */
 	unsigned int first = r->nr_results;
 	bool is_noisy;
 
+	if (!nr_rows)
+		return;
 	for (unsigned int i = 0; i < nr_rows; i++) {
 		struct result *res = add_result(r, bc, &rows[i]);
 
-		base = &r->results[first];
 		res->net_ns = res->median_ns - base->median_ns;
 		res->net_min_ns = res->min_ns - base->min_ns;
 		if (is_reference(res))

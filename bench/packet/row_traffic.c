@@ -191,25 +191,30 @@ static int read_placed(struct row *row)
 	return err;
 }
 
+/* Creates the flows: one SYN or datagram each; unless creating is what is measured, the rest of a TCP handshake and one segment too. */
+static void send_opening(struct row *row, bool is_new)
+{
+	const struct bench_case *bc = row->bc;
+	struct bpf_program *program = bpf_object__find_program_by_name(row->obj, row->env.prime_program);
+	enum drive_type type = bpf_program__type(program) == BPF_PROG_TYPE_XDP ? DRIVE_XDP : DRIVE_TC;
+
+	send_once(row, MODEL_SYN, row->prime_fd, type, is_new ? 0 : row->env.first_flow,
+		  is_new ? row->env.first_flow : bc->nr_flows);
+	if (is_new || bc->proto != IPPROTO_TCP)
+		return;
+	send_once(row, MODEL_ACK, row->prime_fd, type, row->env.first_flow, bc->nr_flows);
+	if (row->model.frame_bytes >= model__min_bytes(&row->model, MODEL_DATA))
+		send_once(row, MODEL_DATA, row->prime_fd, type, row->env.first_flow, bc->nr_flows);
+}
+
 void row__prime(struct row *row)
 {
 	const struct bench_case *bc = row->bc;
 	bool is_new = bc->kind == BENCH_NEW || bc->kind == BENCH_NEW_CLOSE;
 	bool is_in_turn = bc->kind == BENCH_REPLY || bc->kind == BENCH_TURN, has_replies = row->reverse_fd >= 0 && !is_new;
-	struct bpf_program *program;
-	enum drive_type type;
 
-	if (row->env.prime_program) {
-		program = bpf_object__find_program_by_name(row->obj, row->env.prime_program);
-		type = bpf_program__type(program) == BPF_PROG_TYPE_XDP ? DRIVE_XDP : DRIVE_TC;
-		send_once(row, MODEL_SYN, row->prime_fd, type, is_new ? 0 : row->env.first_flow,
-			  is_new ? row->env.first_flow : bc->nr_flows);
-		if (!is_new && bc->proto == IPPROTO_TCP) {
-			send_once(row, MODEL_ACK, row->prime_fd, type, row->env.first_flow, bc->nr_flows);
-			if (row->model.frame_bytes >= model__min_bytes(&row->model, MODEL_DATA))
-				send_once(row, MODEL_DATA, row->prime_fd, type, row->env.first_flow, bc->nr_flows);
-		}
-	}
+	if (row->env.prime_program)
+		send_opening(row, is_new);
 	read_placed(row);
 	if (is_in_turn || has_replies || bc->zipf > 0)
 		fill_order(row);
