@@ -130,7 +130,7 @@ uint32_t ephash__find(const struct ephash *h, const struct ep_key *key)
 {
 	uint64_t hash = ephash__hash(h, key);
 	uint32_t per = ephash__per_bucket(h), mask = h->nr_buckets - 1;
-	uint32_t first[2] = { pintle_bucket_first(hash, mask) * per, pintle_bucket_second(hash, mask) * per };
+	uint32_t first[2] = { pintle_bucket_first(hash, mask) * per, pintle_ep_second(hash, mask) * per };
 
 	for (int b = 0; b < 2; b++) {
 		for (uint32_t i = 0; i < per; i++) {
@@ -174,8 +174,7 @@ bool ephash__is_home(const struct ephash *h, uint32_t slot)
 	if (!ephash__get(h, slot, &entry))
 		return true;
 	hash = ephash__hash(h, &entry.key);
-	return bucket == pintle_bucket_first(hash, h->nr_buckets - 1) ||
-	       bucket == pintle_bucket_second(hash, h->nr_buckets - 1);
+	return bucket == pintle_bucket_first(hash, h->nr_buckets - 1) || bucket == pintle_ep_second(hash, h->nr_buckets - 1);
 }
 
 void ephash__write(struct ephash *h, uint32_t slot, const struct ep_entry *entry)

@@ -49,7 +49,7 @@ static bool try_write(struct ephash *h, const struct ep_entry *entry)
 	uint64_t hash = ephash__hash(h, &entry->key);
 	uint32_t used[2];
 	uint32_t first = free_in_bucket(h, pintle_bucket_first(hash, h->nr_buckets - 1), &used[0]);
-	uint32_t second = free_in_bucket(h, pintle_bucket_second(hash, h->nr_buckets - 1), &used[1]);
+	uint32_t second = free_in_bucket(h, pintle_ep_second(hash, h->nr_buckets - 1), &used[1]);
 	uint32_t slot = used[0] <= used[1] ? first : second;
 
 	if (slot == EPHASH_NO_SLOT)
@@ -63,7 +63,7 @@ static uint32_t other_bucket(const struct ephash *h, const struct ep_key *key, u
 	uint64_t hash = ephash__hash(h, key);
 	uint32_t first = pintle_bucket_first(hash, h->nr_buckets - 1);
 
-	return first == bucket ? pintle_bucket_second(hash, h->nr_buckets - 1) : first;
+	return first == bucket ? pintle_ep_second(hash, h->nr_buckets - 1) : first;
 }
 
 /* Finds the nearest occupied slot whose entry can go to a free one. */
@@ -75,7 +75,7 @@ static bool find_move(const struct ephash *h, const struct ep_key *key, const st
 	uint64_t hash = ephash__hash(h, key);
 
 	queue[tail++] = pintle_bucket_first(hash, h->nr_buckets - 1);
-	queue[tail++] = pintle_bucket_second(hash, h->nr_buckets - 1);
+	queue[tail++] = pintle_ep_second(hash, h->nr_buckets - 1);
 	for (; head < tail; head++) {
 		for (uint32_t i = 0; i < per; i++) {
 			uint32_t slot = queue[head] * per + i, to, bucket;

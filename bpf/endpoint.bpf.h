@@ -50,7 +50,7 @@ static __always_inline bool ep4_find(void *map, __u32 mask, __u32 addr_be, __u16
 
 	if (bucket && ep4_in_bucket(bucket, word, ret))
 		return true;
-	index = pintle_bucket_second(hash, mask);
+	index = pintle_ep_second(hash, mask);
 	bucket = bpf_map_lookup_elem(map, &index);
 	return bucket && ep4_in_bucket(bucket, word, ret);
 }
@@ -88,7 +88,7 @@ static __always_inline bool ep6_find(void *map, __u32 mask, const __u32 *addr_be
 
 	if (bucket && ep6_in_bucket(bucket, addr_be, word, ret))
 		return true;
-	index = pintle_bucket_second(hash, mask);
+	index = pintle_ep_second(hash, mask);
 	bucket = bpf_map_lookup_elem(map, &index);
 	return bucket && ep6_in_bucket(bucket, addr_be, word, ret);
 }

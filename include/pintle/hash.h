@@ -54,13 +54,21 @@ PINTLE_INLINE __u32 pintle_bucket_first(__u64 key, __u32 mask)
 	return (__u32)(key >> 32) & mask;
 }
 
+/* Near the first: within the same 64 buckets, one page of 4 KiB, so that the second look costs no second TLB miss. Two choices among 64 neighbours
+ * balance as well as among all while the neighbourhood (256 slots) is not crowded itself, which a keyed hash sees to. */
 PINTLE_INLINE __u32 pintle_bucket_second(__u64 key, __u32 mask)
 {
-	return (__u32)key & mask;
+	return (pintle_bucket_first(key, mask) & ~63u) | ((__u32)key & 63u & mask);
 }
 
-/* Endpoint tables: hash of (addr, port, proto); candidates by the same two functions. Who fills them is trusted and look-ups cost the same
- * whatever is asked, so few multiplications are enough: of each product, only the upper half depends on every bit. */
+/* Second candidate in an endpoint table. */
+PINTLE_INLINE __u32 pintle_ep_second(__u64 hash, __u32 mask)
+{
+	return (__u32)hash & mask;
+}
+
+/* Endpoint tables: hash of (addr, port, proto). Who fills them is trusted and look-ups cost the same whatever is asked, so few
+ * multiplications are enough: of each product, only the upper half depends on every bit. */
 PINTLE_INLINE __u64 pintle_ep4_hash(__u32 addr_be, __u16 port_be, __u8 proto, const struct pintle_seed *seed)
 {
 	__u64 x = (addr_be * seed->m2) ^ ((((__u64)port_be << 8 | proto) + (seed->s0 >> 40)) * seed->m1);

@@ -72,7 +72,7 @@ static uint16_t sum_of(const struct wire_addr *a, uint16_t port, bool invert)
 static void put_ep4(struct rig *r, struct pintle_ep4_bucket *table, uint32_t mask, const struct pintle_ep4 *entry)
 {
 	uint64_t hash = pintle_ep4_hash(entry->addr_be, entry->port_be, entry->proto, &r->seed);
-	struct pintle_ep4_bucket *b[2] = { &table[pintle_bucket_first(hash, mask)], &table[pintle_bucket_second(hash, mask)] };
+	struct pintle_ep4_bucket *b[2] = { &table[pintle_bucket_first(hash, mask)], &table[pintle_ep_second(hash, mask)] };
 	int i;
 
 	for (i = 0; i < 8; i++) {
@@ -87,7 +87,7 @@ static void put_ep4(struct rig *r, struct pintle_ep4_bucket *table, uint32_t mas
 static void put_ep6(struct rig *r, struct pintle_ep6_bucket *table, uint32_t mask, const struct pintle_ep6 *entry)
 {
 	uint64_t hash = pintle_ep6_hash(entry->addr_be, entry->port_be, entry->proto, &r->seed);
-	struct pintle_ep6_bucket *b[2] = { &table[pintle_bucket_first(hash, mask)], &table[pintle_bucket_second(hash, mask)] };
+	struct pintle_ep6_bucket *b[2] = { &table[pintle_bucket_first(hash, mask)], &table[pintle_ep_second(hash, mask)] };
 	int i;
 
 	for (i = 0; i < 4; i++) {

@@ -65,7 +65,7 @@ static uint32_t bucket_of(const struct ep_key *key, bool second)
 	uint64_t hash = world.h.family == 4 ? pintle_ep4_hash(key->addr_be[0], key->port_be, key->proto, &world.h.seed)
 					    : pintle_ep6_hash(key->addr_be, key->port_be, key->proto, &world.h.seed);
 
-	return second ? pintle_bucket_second(hash, NR_BUCKETS - 1) : pintle_bucket_first(hash, NR_BUCKETS - 1);
+	return second ? pintle_ep_second(hash, NR_BUCKETS - 1) : pintle_bucket_first(hash, NR_BUCKETS - 1);
 }
 
 static uint32_t slot_in_bucket(const struct ep_key *key, uint32_t bucket)

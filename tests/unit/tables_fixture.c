@@ -172,7 +172,7 @@ static struct found find4(const struct pintle_ep4_bucket *buckets, uint32_t nr, 
 			  uint32_t addr_be, uint16_t port_be, uint8_t proto)
 {
 	uint64_t hash = pintle_ep4_hash(addr_be, port_be, proto, seed);
-	uint32_t at[2] = { pintle_bucket_first(hash, nr - 1), pintle_bucket_second(hash, nr - 1) };
+	uint32_t at[2] = { pintle_bucket_first(hash, nr - 1), pintle_ep_second(hash, nr - 1) };
 
 	for (int i = 0; i < 8; i++) {
 		const struct pintle_ep4 *slot = &buckets[at[i / 4]].slot[i % 4];
@@ -188,7 +188,7 @@ static struct found find6(const struct pintle_ep6_bucket *buckets, uint32_t nr, 
 			  const uint32_t *addr_be, uint16_t port_be, uint8_t proto)
 {
 	uint64_t hash = pintle_ep6_hash(addr_be, port_be, proto, seed);
-	uint32_t at[2] = { pintle_bucket_first(hash, nr - 1), pintle_bucket_second(hash, nr - 1) };
+	uint32_t at[2] = { pintle_bucket_first(hash, nr - 1), pintle_ep_second(hash, nr - 1) };
 
 	for (int i = 0; i < 4; i++) {
 		const struct pintle_ep6 *slot = &buckets[at[i / 2]].slot[i % 2];
