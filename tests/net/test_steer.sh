@@ -196,20 +196,7 @@ test_icmp_to_pod()
 test_ttl()
 {
 	start --pods 1 -- policy=rr "$@"
-	in_ns client python3 - "$PT_VIP4" "$PT_NODE4" <<'PY'
-import socket, sys
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 1)
-s.setsockopt(socket.IPPROTO_IP, 11, 1)  # IP_RECVERR
-s.settimeout(2)
-s.connect((sys.argv[1], 80))
-s.send(b"x")
-try:
-    s.recv(100)
-    sys.exit("answered with TTL 1")
-except OSError as e:
-    assert e.errno == 113, e  # EHOSTUNREACH: time exceeded, found by its quote
-PY
+	in_ns client "$PT_OUT/tests/client_tool" ttl "$PT_VIP4" 80
 }
 
 # A connection that kube-proxy's rules serve goes on when pintle takes over the VIP.
@@ -233,22 +220,7 @@ test_attach_over_live()
 test_direct_beside()
 {
 	start --pods 1 -- policy=rr
-	in_ns client python3 - "$PT_VIP4" "$PT_POD1_IP4" <<'PY'
-import socket, struct, sys
-def once(addr, port):
-    s = socket.socket()
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    s.bind(("", 45678))
-    s.settimeout(3)
-    s.connect((addr, port))
-    peer = s.getpeername()[0]
-    s.close()
-    return peer
-for round in range(5):
-    once(sys.argv[1], 80)
-    once(sys.argv[2], 8080)
-PY
+	in_ns client "$PT_OUT/tests/client_tool" reuse 45678 "$PT_VIP4" 80 "$PT_POD1_IP4" 8080
 }
 
 pt_test_hooks "pass: routed pods, kube-proxy's FORWARD rules, rp_filter 1" test_pass --forward kube --rp-filter 1
