@@ -123,35 +123,35 @@ static const struct option long_options[] = {
 	{ "help", no_argument, NULL, 'h' },	    { NULL, 0, NULL, 0 },
 };
 
-static void set_option(struct options *o, int option)
+static void set_option(struct options *o, int option, char *text)
 {
 	switch (option) {
 	case 'q':
 		o->is_quick = true;
 		break;
 	case 'c':
-		o->cases = optarg;
+		o->cases = text;
 		break;
 	case 'R':
-		o->rows = optarg;
+		o->rows = text;
 		break;
 	case 'l':
 		o->lists = true;
 		break;
 	case 't':
-		add_target(o, optarg);
+		add_target(o, text);
 		break;
 	case 'O':
-		snprintf(o->pintle_object, sizeof(o->pintle_object), "%s", optarg);
+		snprintf(o->pintle_object, sizeof(o->pintle_object), "%s", text);
 		break;
 	case 'r':
-		o->rounds = number("--rounds", optarg, 3, ROW_MAX_ROUNDS);
+		o->rounds = number("--rounds", text, 3, ROW_MAX_ROUNDS);
 		break;
 	case 'n':
-		o->packets = number("--packets", optarg, 1024, 1u << 24) & ~1023u;
+		o->packets = number("--packets", text, 1024, 1u << 24) & ~1023u;
 		break;
 	case 'j':
-		o->json_path = optarg;
+		o->json_path = text;
 		break;
 	default:
 		fputs(usage, option == 'h' ? stdout : stderr);
@@ -180,21 +180,24 @@ static void set_defaults(struct options *o)
 static void parse_options(struct options *o, int argc, char **argv)
 {
 	int option, cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
+	static char none[] = "";
+	char *text; /* of the option */
 
 	*o = (struct options){ .cpu = cpus - 1, .margin = 0.1 };
 	find_objects(o);
 	while ((option = getopt_long(argc, argv, "o:h", long_options, NULL)) != -1) {
+		text = optarg ? optarg : none;
 		if (option == 'C') {
-			o->cpu = (int)number("--cpu", optarg, 0, (uint32_t)cpus - 1);
+			o->cpu = (int)number("--cpu", text, 0, (uint32_t)cpus - 1);
 		} else if (option == 'P') {
-			o->reply_cpu = (int)number("--reply-cpu", optarg, 0, (uint32_t)cpus - 1);
+			o->reply_cpu = (int)number("--reply-cpu", text, 0, (uint32_t)cpus - 1);
 		} else if (option == 'g') {
 			o->gates = true;
-			o->margin = optarg ? number("--gate", optarg, 0, 1000) / 100.0 : o->margin;
+			o->margin = optarg ? number("--gate", text, 0, 1000) / 100.0 : o->margin;
 		} else if (option == 'o') {
-			o->is_jsonl = names_jsonl(optarg);
+			o->is_jsonl = names_jsonl(text);
 		} else {
-			set_option(o, option);
+			set_option(o, option, text);
 		}
 	}
 	if (optind < argc)

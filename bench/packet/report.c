@@ -189,8 +189,9 @@ static bool evaluate(const struct report *r, const struct bar_def *bar, double *
 	const struct result *base = bar->base_row ? find(r, bar->base_case ? bar->base_case : bar->case_name, bar->base_row)
 						  : NULL;
 	const struct result *minus = bar->minus_case ? find(r, bar->minus_case, bar->row) : NULL;
+	bool needs_base = bar->kind == BAR_RATIO || bar->kind == BAR_MINUS || bar->kind == BAR_NEW_ONE;
 
-	if (!row || (bar->base_row && !base) || (bar->minus_case && !minus))
+	if (!row || (needs_base && !base) || (bar->kind == BAR_NEW_ONE && !minus))
 		return false;
 	*ret_noisy = row->is_noisy || (base && base->is_noisy);
 	switch (bar->kind) {

@@ -32,10 +32,11 @@ static void fuzz__scene(void)
 		  false },
 		{ { 4, { 198, 51, 100, 20 } }, { 4, { 10, 1, 0, 14 } }, 80, WIRE_TCP, true },
 	};
+	const uint16_t nr_scene = sizeof(scene) / sizeof(scene[0]);
 	uint16_t i;
 
 	model__init(&model);
-	for (i = 0; i < sizeof(scene) / sizeof(scene[0]); i++) {
+	for (i = 0; i < nr_scene; i++) {
 		model.frontends[i] = (struct model_frontend){ scene[i].vip, scene[i].port, i, scene[i].proto };
 		model.vips[i] = (struct model_vip){ scene[i].vip, false };
 		model.services[i] = (struct model_service){
@@ -91,7 +92,7 @@ static void fuzz__canonical(uint8_t *frame, const struct model_frame *f)
 
 static void fuzz__there_and_back(const uint8_t *request, uint8_t *translated, uint32_t bytes)
 {
-	uint8_t *original = malloc(bytes);
+	uint8_t *original = bytes ? malloc(bytes) : NULL;
 	struct model_result result;
 	struct model_frame f;
 

@@ -189,7 +189,7 @@ START_TEST(test_read_only)
 		struct datapath *dp, *reader = NULL;
 		struct pintle_err err = { 0 };
 		char dir[64];
-		int status;
+		int status = 0;
 		pid_t child;
 
 		if (!private_world(dir))
