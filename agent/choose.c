@@ -118,7 +118,11 @@ static void choose__sample(const struct pintle_pool *pool, uint64_t mixed, struc
 	for (int group = 0; group < 2; group++) {
 		uint32_t start = choose__below(group ? mixed >> 32 : mixed, n) & ~(PINTLE_SCAN_GROUP - 1);
 
-		for (uint32_t member = start; member < start + PINTLE_SCAN_GROUP && member < n; member++) {
+		for (uint32_t i = 0; i < PINTLE_SCAN_GROUP; i++) {
+			uint32_t member = start + ((i + (uint32_t)mixed) & (PINTLE_SCAN_GROUP - 1));
+
+			if (member >= n)
+				continue;
 			members[member].is_candidate = true;
 			if (members[member].score_q8 < best) {
 				best = members[member].score_q8;

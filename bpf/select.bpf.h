@@ -152,14 +152,15 @@ __global_fn __u32 choose_sample(const struct pintle_pool *pool, __u64 hash)
 		if (!line)
 			break;
 		for (__u32 i = 0; i < PINTLE_SCAN_GROUP; i++) {
+			__u32 k = (i + (__u32)hash) & (PINTLE_SCAN_GROUP - 1); /* so that ties spread */
 			__s32 score;
 
-			if (start + i >= n)
-				break;
-			score = member_score(ctl, pool, &line->member[(start & PINTLE_SCAN_GROUP) + i], by_gain);
+			if (start + k >= n)
+				continue;
+			score = member_score(ctl, pool, &line->member[(start & PINTLE_SCAN_GROUP) + k], by_gain);
 			if (score < best) {
 				best = score;
-				best_index = start + i;
+				best_index = start + k;
 			}
 		}
 	}

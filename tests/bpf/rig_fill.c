@@ -275,6 +275,7 @@ static void rig__link_pod(struct rig *r, uint16_t pod)
 		mp->siblings[mp->nr_siblings++] = fe;
 	}
 	set->nr = mp->nr_siblings;
+	r->pods[pod].nr_frontends = mp->nr_siblings;
 	memcpy(set->frontend, mp->siblings, sizeof(set->frontend));
 	put_endpoint(r, true, &mp->addr, mp->port, 0, PINTLE_EP_VALID, pod, 0);
 }
