@@ -126,6 +126,7 @@ int agent__open(struct agent *a, const struct cmd_args *args, struct pintle_err 
 
 	memset(a, 0, sizeof(*a));
 	a->args = args;
+	a->delivery = (struct delivery_writer){ .run_dir = args->run_dir, .pin_dir = args->pin_dir };
 	code = netinfo__open(&a->ni, err);
 	if (!code)
 		code = open_datapath(a, err);

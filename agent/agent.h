@@ -11,6 +11,7 @@
 
 #include "agent/cmd.h"
 #include "agent/datapath.h"
+#include "agent/delivery.h"
 #include "agent/eventlog.h"
 #include "agent/learner.h"
 #include "agent/loop.h"
@@ -42,6 +43,8 @@ struct agent {
 	uint32_t seen_requests;	      /* of ctl */
 	uint64_t last_tick_ns;
 	uint64_t next_reap_ns;
+	struct delivery_writer delivery;
+	uint64_t next_delivery_ns;
 	double reject_carry; /* fraction of a reject not yet given */
 };
 

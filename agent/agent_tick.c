@@ -4,6 +4,7 @@
 #include "agent/log.h"
 
 #define REAP_PERIOD_NS 5000000000ull
+#define DELIVERY_PERIOD_NS 1000000000ull
 
 /* Refills what the programs may reject until the next tick: rate * time, at most one second's worth saved up. */
 static void refill_rejects(struct agent *a, struct pintle_ctl *ctl, uint64_t elapsed_ns)
@@ -47,6 +48,18 @@ static void reap(struct agent *a, uint64_t now_ns)
 		log_warn("pods that left are not removed yet", log_str("reason", err.msg));
 }
 
+/* For the command line; not being able to write it stops nothing. */
+static void tell_delivery(struct agent *a, uint64_t now_ns)
+{
+	struct pintle_err err = { 0 };
+
+	if (now_ns < a->next_delivery_ns)
+		return;
+	a->next_delivery_ns = now_ns + DELIVERY_PERIOD_NS;
+	if (delivery__write(&a->delivery, datapath__maps(a->dp), a->paths, &err))
+		log_warn_limited("reasons of delivery for the command line not written", log_str("reason", err.msg));
+}
+
 static void learn(struct agent *a, uint64_t now_ns)
 {
 	struct pintle_err err = { 0 };
@@ -76,5 +89,6 @@ void agent__tick(void *arg, uint64_t now_ns)
 		log_warn_limited("flow table not swept", log_str("reason", err.msg));
 	learn(a, now_ns);
 	paths__tick(a->paths, now_ns);
+	tell_delivery(a, now_ns);
 	reap(a, now_ns);
 }

@@ -9,6 +9,7 @@
 #include "agent/cmd.h"
 #include "agent/config.h"
 #include "agent/datapath.h"
+#include "agent/delivery.h"
 #include "agent/datapath_dev.h"
 #include "agent/names.h"
 #include "agent/netinfo.h"
@@ -243,6 +244,19 @@ static int report(const struct attach *attach)
 	return cmd__finish(args, out);
 }
 
+/* Views do without it; traffic does not wait for it. */
+static void tell_views(const struct attach *attach)
+{
+	const struct cmd_args *args = attach->args;
+	struct delivery_writer writer = { .run_dir = args->run_dir, .pin_dir = args->pin_dir };
+	struct pintle_err err = { 0 };
+
+	if (names__write(args->run_dir, args->pin_dir, attach->config, &err))
+		fprintf(stderr, "pintle attach: %s; services will be shown by number\n", err.msg);
+	else if (delivery__write(&writer, datapath__maps(attach->dp), attach->paths, &err))
+		fprintf(stderr, "pintle attach: %s; reasons of delivery will be unknown\n", err.msg);
+}
+
 int cmd_attach(const struct cmd_args *args)
 {
 	struct attach attach = { .args = args };
@@ -251,9 +265,8 @@ int cmd_attach(const struct cmd_args *args)
 
 	datapath__set_verbose(args->verbose >= 2);
 	ret = run(&attach, &err);
-	/* Views do without the names; traffic does not wait for them. */
-	if (!ret && attach.config && names__write(args->run_dir, args->pin_dir, attach.config, &err))
-		fprintf(stderr, "pintle attach: %s; services will be shown by number\n", err.msg);
+	if (!ret && attach.config)
+		tell_views(&attach);
 	code = ret ? cmd__fail(args, &err) : report(&attach);
 	if (ret == -EPERM) /* capabilities */
 		code = CMD_UNSUPPORTED;

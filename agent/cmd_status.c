@@ -7,8 +7,7 @@
 #include <string.h>
 
 #include "agent/clock.h"
-#include "agent/cmd.h"
-#include "agent/datapath.h"
+#include "agent/cmd_view.h"
 #include "agent/version.h"
 
 #define HUNG_NS 30000000000ull /* an agent that runs, but whose heartbeat is older */
@@ -16,6 +15,7 @@
 struct status {
 	const struct datapath *dp;
 	const struct table_maps *maps;
+	const struct view *view;
 	struct datapath_link *links;
 	int nr_links;
 	uint64_t flows, closed, half_open, redirect_flows;
@@ -228,12 +228,10 @@ static int report(const struct cmd_args *args, struct status *status)
 	put_agent(out, status);
 	put_objects(out, status);
 	put_memory(out, status);
+	view__delivery(status->view, out);
 	put_links(out, status);
 	put_maps(out, status);
 	out__end(out);
-	if (status->pods_redirect)
-		out__note(out, "the host's netfilter and the policy of the device are bypassed for %u pods: redirect",
-			  status->pods_redirect);
 	return cmd__finish(args, out);
 }
 
@@ -241,17 +239,16 @@ int cmd_status(const struct cmd_args *args)
 {
 	struct status status = { 0 };
 	struct pintle_err err = { 0 };
-	struct datapath *dp = NULL;
-	int ret, code;
+	struct cmd_view v;
+	int code;
 
 	datapath__set_verbose(args->verbose >= 2);
-	ret = datapath__open(args->pin_dir, false, &dp, &err);
-	if (!ret) {
-		status.dp = dp;
-		status.maps = datapath__maps(dp);
-		ret = read_links(&status, &err);
-	}
-	if (ret) {
+	if (cmd_view__open(args, false, &v, &err))
+		return cmd__fail(args, &err);
+	status.dp = v.dp;
+	status.maps = datapath__maps(v.dp);
+	status.view = &v.view;
+	if (read_links(&status, &err)) {
 		code = cmd__fail(args, &err);
 	} else {
 		count_flows(&status);
@@ -259,6 +256,6 @@ int cmd_status(const struct cmd_args *args)
 		code = report(args, &status);
 	}
 	free(status.links);
-	datapath__close(dp);
+	cmd_view__close(&v);
 	return code;
 }

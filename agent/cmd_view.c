@@ -28,9 +28,11 @@ int cmd_view__open(const struct cmd_args *args, bool writable, struct cmd_view *
 	error = names__load(args->run_dir, args->pin_dir, &v.names, &names_err);
 	if (error && error != -ENOENT)
 		fprintf(stderr, "pintle %s: service names are not shown: %s\n", opt__verb_name(args->verb), names_err.msg);
+	(void)delivery__load(args->run_dir, args->pin_dir, &v.delivery, NULL); /* without it: "unknown" */
 	source = (struct view_source){
 		.maps = datapath__maps(v.dp),
 		.names = v.names,
+		.delivery = v.delivery,
 		.mono_ns = clock__monotonic_ns(),
 		.traffic = cmd_view__traffic,
 		.pod_stats = cmd_view__pod_stats,
@@ -38,6 +40,7 @@ int cmd_view__open(const struct cmd_args *args, bool writable, struct cmd_view *
 	};
 	error = view__open(&source, &v.view, err);
 	if (error) {
+		delivery__free(v.delivery);
 		names__free(v.names);
 		datapath__close(v.dp);
 		return error;
@@ -49,6 +52,7 @@ int cmd_view__open(const struct cmd_args *args, bool writable, struct cmd_view *
 void cmd_view__close(struct cmd_view *v)
 {
 	view__close(&v->view);
+	delivery__free(v->delivery);
 	names__free(v->names);
 	datapath__close(v->dp);
 }

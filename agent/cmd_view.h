@@ -10,6 +10,7 @@
 struct cmd_view {
 	struct datapath *dp;
 	struct names *names;
+	struct delivery_report *delivery;
 	struct view view;
 };
 

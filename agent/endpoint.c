@@ -84,3 +84,14 @@ struct endpoint endpoint__from_words(uint8_t family, const uint32_t addr_be[4], 
 	memcpy(e.addr.bytes, addr_be, family == 4 ? 4 : 16);
 	return e;
 }
+
+int endpoint__compare(const struct endpoint *a, const struct endpoint *b)
+{
+	int order = a->addr.family - b->addr.family;
+
+	if (!order)
+		order = memcmp(a->addr.bytes, b->addr.bytes, sizeof(a->addr.bytes));
+	if (!order)
+		order = a->port - b->port;
+	return order ? order : a->proto - b->proto;
+}

@@ -23,5 +23,7 @@ void endpoint__format(const struct endpoint *endpoint, char out[ENDPOINT_BYTES])
 /* Words of the maps: IPv4 in addr_be[0]. */
 struct endpoint endpoint__from_words(uint8_t family, const uint32_t addr_be[4], uint16_t port_be, uint8_t proto);
 const char *proto_name(uint8_t proto); /* "tcp", "udp", "?" */
+/* An order, for sorting and searching. */
+int endpoint__compare(const struct endpoint *a, const struct endpoint *b);
 
 #endif

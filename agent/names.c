@@ -3,19 +3,12 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "agent/endpoint.h"
 #include "agent/out.h"
 #include "agent/rundir.h"
-
-#define NAMES_MAX_BYTES (64u << 20)
 
 struct name {
 	struct endpoint frontend;
@@ -30,8 +23,15 @@ struct names {
 
 /* ---- writing ---- */
 
-static int names__put(FILE *file, const char *pin_dir, const struct pintle_config *config)
+struct names_document {
+	const char *pin_dir;
+	const struct pintle_config *config;
+};
+
+static int names__put(FILE *file, const void *arg)
 {
+	const struct names_document *doc = arg;
+	const struct pintle_config *config = doc->config;
 	struct out *out = out__open(file, OUT_JSON);
 	char text[ENDPOINT_BYTES];
 	size_t i, j;
@@ -39,7 +39,7 @@ static int names__put(FILE *file, const char *pin_dir, const struct pintle_confi
 	if (!out)
 		return -ENOMEM;
 	out__record(out, NULL, NULL);
-	out__str(out, "pin_dir", NULL, pin_dir);
+	out__str(out, "pin_dir", NULL, doc->pin_dir);
 	out__table(out, "services", NULL);
 	for (i = 0; i < config->nr_services; i++) {
 		const struct cfg_service *s = &config->services[i];
@@ -64,41 +64,16 @@ static int names__put(FILE *file, const char *pin_dir, const struct pintle_confi
 
 int names__write(const char *run_dir, const char *pin_dir, const struct pintle_config *config, struct pintle_err *err)
 {
-	char path[PATH_MAX], fresh[PATH_MAX];
-	FILE *file;
-	int error = rundir__make(run_dir, err);
+	const struct names_document doc = { pin_dir, config };
 
-	if (error)
-		return error;
-	if (rundir__path(run_dir, "names", pin_dir, ".json", path, sizeof(path)) ||
-	    rundir__path(run_dir, "names", pin_dir, ".new", fresh, sizeof(fresh)))
-		return pintle_err__set(err, -ENAMETOOLONG, "%s: the path is too long", run_dir);
-	file = fopen(fresh, "we");
-	if (!file)
-		return pintle_err__set(err, -errno, "%s: cannot be written: %s", fresh, strerror(errno));
-	error = names__put(file, pin_dir, config);
-	if (fclose(file) && !error)
-		error = -errno;
-	if (!error && rename(fresh, path))
-		error = -errno;
-	if (!error)
-		return 0;
-	(void)unlink(fresh);
-	return pintle_err__set(err, error, "%s: cannot be written: %s", path, strerror(-error));
+	return rundir__replace(run_dir, "names", pin_dir, names__put, &doc, err);
 }
 
 /* ---- reading ---- */
 
 static int name__compare(const void *a, const void *b)
 {
-	const struct endpoint *x = &((const struct name *)a)->frontend, *y = &((const struct name *)b)->frontend;
-	int order = x->addr.family - y->addr.family;
-
-	if (!order)
-		order = memcmp(x->addr.bytes, y->addr.bytes, sizeof(x->addr.bytes));
-	if (!order)
-		order = x->port - y->port;
-	return order ? order : x->proto - y->proto;
+	return endpoint__compare(&((const struct name *)a)->frontend, &((const struct name *)b)->frontend);
 }
 
 static int names__count(const cJSON *services, size_t *ret_nr)
@@ -143,40 +118,15 @@ static int names__index(struct names *names)
 	return 0;
 }
 
-/* Whole file into memory; NULL with *ret_error. */
-static char *names__slurp(const char *path, size_t *ret_bytes, int *ret_error)
-{
-	FILE *file = fopen(path, "re");
-	struct stat st;
-	char *text = NULL;
-
-	*ret_error = -errno;
-	if (!file)
-		return NULL;
-	*ret_error = -EINVAL;
-	if (!fstat(fileno(file), &st) && S_ISREG(st.st_mode) && st.st_size <= NAMES_MAX_BYTES) {
-		text = malloc((size_t)st.st_size + 1);
-		*ret_error = text ? 0 : -ENOMEM;
-	}
-	if (text)
-		*ret_bytes = fread(text, 1, (size_t)st.st_size, file);
-	fclose(file);
-	return text;
-}
-
 int names__load(const char *run_dir, const char *pin_dir, struct names **ret_names, struct pintle_err *err)
 {
 	struct names *names;
-	char path[PATH_MAX];
 	size_t bytes = 0;
-	char *text;
-	int error;
+	char *text = NULL;
+	int error = rundir__slurp(run_dir, "names", pin_dir, &text, &bytes, err);
 
-	if (rundir__path(run_dir, "names", pin_dir, ".json", path, sizeof(path)))
-		return pintle_err__set(err, -ENAMETOOLONG, "%s: the path is too long", run_dir);
-	text = names__slurp(path, &bytes, &error);
-	if (!text)
-		return pintle_err__set(err, error, "%s: cannot be read: %s", path, strerror(-error));
+	if (error)
+		return error;
 	names = calloc(1, sizeof(*names));
 	if (names)
 		names->json = cJSON_ParseWithLength(text, bytes);
@@ -184,8 +134,8 @@ int names__load(const char *run_dir, const char *pin_dir, struct names **ret_nam
 	free(text);
 	if (error) {
 		names__free(names);
-		return pintle_err__set(err, error, "%s: %s", path,
-				       error == -ENOMEM ? "out of memory"
+		return pintle_err__set(err, error, "the file of names in %s %s", run_dir,
+				       error == -ENOMEM ? "does not fit in memory"
 							: "is torn; the agent writes it again at its next configuration");
 	}
 	*ret_names = names;

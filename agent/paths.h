@@ -55,8 +55,11 @@ void paths__update(struct paths *paths, uint64_t now_ns);
 /* Every tick: self-tests, retries, and once a second the comparison. now_ns: CLOCK_MONOTONIC. */
 void paths__tick(struct paths *paths, uint64_t now_ns);
 
-/* Why a pod's delivery is not what was asked for; NULL: it is. Valid until the next call. */
+/* Why a pod's delivery is not what was asked for; NULL: it is. Valid until the next refresh, update or tick. */
 const char *paths__reason(const struct paths *paths, uint16_t pod);
+/* The alarms in force: devices into which redirected packets vanished, and whose self-test did not succeed since. Fills at most `max`; how
+ * many. Pointers are valid as above. */
+uint32_t paths__alarms(const struct paths *paths, struct paths_alarm *ret_alarms, uint32_t max);
 /* Devices under the self-test now or waiting for it. */
 uint32_t paths__pending(const struct paths *paths);
 

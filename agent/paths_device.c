@@ -145,6 +145,7 @@ static void pass(struct paths *paths, uint32_t dev, uint64_t now_ns, uint64_t tx
 	device->state = DEVICE_OK;
 	device->ok_since_ns = now_ns;
 	device->reason[0] = '\0';
+	device->alarm.text = NULL;
 	device->sent = 0;
 	device->tx_seen = tx;
 	for (uint32_t i = 0; i < paths->nr_pods; i++) {
@@ -292,9 +293,23 @@ static void alarm_silent_drop(struct paths *paths, uint32_t dev, uint64_t arrive
 		(unsigned long long)device->sent, device->name, (unsigned long long)arrived_packets);
 	log_error("redirected packets vanish", log_str("device", device->name), log_uint("redirected", device->sent),
 		  log_uint("arrived", arrived_packets));
+	memcpy(device->alarm_text, device->reason, sizeof(device->alarm_text));
+	device->alarm = alarm;
+	device->alarm.text = device->alarm_text;
 	fail(paths, dev, now_ns);
 	if (paths->callbacks.alarm)
 		paths->callbacks.alarm(paths->callbacks.arg, &alarm);
+}
+
+uint32_t paths__alarms(const struct paths *paths, struct paths_alarm *ret_alarms, uint32_t max)
+{
+	uint32_t nr = 0;
+
+	for (uint32_t dev = 0; dev < PATHS_MAX && nr < max; dev++) {
+		if (paths->devices[dev].in_use && paths->devices[dev].alarm.text)
+			ret_alarms[nr++] = paths->devices[dev].alarm;
+	}
+	return nr;
 }
 
 void paths__compare(struct paths *paths, uint64_t now_ns)

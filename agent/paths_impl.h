@@ -53,6 +53,8 @@ struct path_device {
 	uint64_t tx_seen; /* counter at the last comparison */
 	char gro[160];	  /* why GRO could not be turned on */
 	char reason[320];
+	struct paths_alarm alarm; /* text NULL: none; in force until the self-test succeeds */
+	char alarm_text[320];
 };
 
 struct path_pod {

@@ -3,10 +3,15 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#define RUNDIR_MAX_BYTES (64u << 20)
 
 /* FNV-1a, 64 bits. */
 static uint64_t rundir__hash(const char *text, size_t bytes)
@@ -35,4 +40,61 @@ int rundir__make(const char *run_dir, struct pintle_err *err)
 	if (!mkdir(run_dir, 0755) || errno == EEXIST)
 		return 0;
 	return pintle_err__set(err, -errno, "%s: cannot be made: %s; choose another with --run-dir", run_dir, strerror(errno));
+}
+
+int rundir__replace(const char *run_dir, const char *stem, const char *pin_dir, int (*put)(FILE *file, const void *arg),
+		    const void *arg, struct pintle_err *err)
+{
+	char path[PATH_MAX], fresh[PATH_MAX];
+	FILE *file;
+	int error = rundir__make(run_dir, err);
+
+	if (error)
+		return error;
+	if (rundir__path(run_dir, stem, pin_dir, ".json", path, sizeof(path)) ||
+	    rundir__path(run_dir, stem, pin_dir, ".new", fresh, sizeof(fresh)))
+		return pintle_err__set(err, -ENAMETOOLONG, "%s: the path is too long", run_dir);
+	file = fopen(fresh, "we");
+	if (!file)
+		return pintle_err__set(err, -errno, "%s: cannot be written: %s", fresh, strerror(errno));
+	error = put(file, arg);
+	if (fclose(file) && !error)
+		error = -errno;
+	if (!error && rename(fresh, path))
+		error = -errno;
+	if (!error)
+		return 0;
+	(void)unlink(fresh);
+	return pintle_err__set(err, error, "%s: cannot be written: %s", path, strerror(-error));
+}
+
+static int rundir__read(FILE *file, char **ret_text, size_t *ret_bytes)
+{
+	struct stat st;
+	char *text;
+
+	if (fstat(fileno(file), &st) || !S_ISREG(st.st_mode) || st.st_size > RUNDIR_MAX_BYTES)
+		return -EINVAL;
+	text = malloc((size_t)st.st_size + 1);
+	if (!text)
+		return -ENOMEM;
+	*ret_bytes = fread(text, 1, (size_t)st.st_size, file);
+	*ret_text = text;
+	return 0;
+}
+
+int rundir__slurp(const char *run_dir, const char *stem, const char *pin_dir, char **ret_text, size_t *ret_bytes,
+		  struct pintle_err *err)
+{
+	char path[PATH_MAX];
+	FILE *file;
+	int error;
+
+	if (rundir__path(run_dir, stem, pin_dir, ".json", path, sizeof(path)))
+		return pintle_err__set(err, -ENAMETOOLONG, "%s: the path is too long", run_dir);
+	file = fopen(path, "re");
+	error = file ? rundir__read(file, ret_text, ret_bytes) : -errno;
+	if (file)
+		fclose(file);
+	return error ? pintle_err__set(err, error, "%s: cannot be read: %s", path, strerror(-error)) : 0;
 }

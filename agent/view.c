@@ -47,6 +47,7 @@ static void view__add_members(struct view *view)
 
 			if (pod >= maps->meta->max_pods)
 				continue;
+			view->pods[pod].wants_redirect |= (pool->flags & PINTLE_SVC_REDIRECT) != 0;
 			if (!view->pods[pod].services++) {
 				view->pods[pod].first_service = (uint16_t)service;
 				view->pods[pod].first_member = (uint16_t)i;
@@ -153,6 +154,16 @@ int view__find_pod(const struct view *view, const char *text, uint16_t *ret_pod,
 bool view__takes_new_flows(const struct view *view, uint16_t pod)
 {
 	return view->pods[pod].services != 0;
+}
+
+bool view__may_redirect(const struct view *view, uint16_t id)
+{
+	const struct pintle_pod *pod = &view->src.maps->pods[id];
+	uint64_t dmac_gen = __atomic_load_n(&pod->dmac_gen, __ATOMIC_RELAXED),
+		 smac_gen = __atomic_load_n(&pod->smac_gen, __ATOMIC_RELAXED);
+
+	return (__atomic_load_n(&pod->flags, __ATOMIC_RELAXED) & PINTLE_POD_REDIRECT) && pod->ifindex && dmac_gen && smac_gen &&
+	       dmac_gen >> 48 == smac_gen >> 48;
 }
 
 const struct pintle_member *view__membership(const struct view *view, uint16_t pod)

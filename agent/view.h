@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/delivery.h"
 #include "agent/endpoint.h"
 #include "agent/names.h"
 #include "agent/out.h"
@@ -15,8 +16,9 @@
 
 struct view_source {
 	const struct table_maps *maps;
-	const struct names *names; /* NULL: ids and addresses only */
-	uint64_t mono_ns;	   /* CLOCK_MONOTONIC */
+	const struct names *names;		/* NULL: ids and addresses only */
+	const struct delivery_report *delivery; /* NULL: reasons and alarms are unknown */
+	uint64_t mono_ns;			/* CLOCK_MONOTONIC */
 	/* Sums over CPUs; 0 or -errno. */
 	int (*traffic)(void *arg, uint32_t pod, struct pintle_traffic *ret);
 	int (*pod_stats)(void *arg, uint32_t detail_slot, struct pintle_pod_stats *ret);
@@ -34,6 +36,7 @@ struct view_pod {
 	uint16_t services; /* whose active pools have it as a member */
 	uint16_t first_service;
 	uint16_t first_member; /* its index in that pool */
+	bool wants_redirect;   /* some of those services */
 };
 
 struct view {
@@ -51,6 +54,8 @@ void view__service_name(const struct view *view, uint32_t service, char *out, si
 int view__find_service(const struct view *view, const char *text, bool *wanted, struct pintle_err *err);
 int view__find_pod(const struct view *view, const char *text, uint16_t *ret_pod, struct pintle_err *err);
 bool view__agent_alive(const struct view *view);
+/* Are packets to it redirected now, as far as the pod is concerned? */
+bool view__may_redirect(const struct view *view, uint16_t pod);
 /* The pod as a member of the first pool that has it, or NULL. */
 const struct pintle_member *view__membership(const struct view *view, uint16_t pod);
 /* Is it a member of any pool? */
@@ -71,6 +76,8 @@ int view__flows_top(const struct view *view, uint32_t by, uint32_t limit, struct
 		    struct pintle_err *err); /* enum flows_by */
 int view__flows_explain(const struct view *view, const char *client, const char *frontend, struct out *out,
 			struct pintle_err *err);
+/* Members of the status record: services with delivery `redirect` and what does not see their packets, reasons, alarms. */
+void view__delivery(const struct view *view, struct out *out);
 void view__stats(const uint64_t *verdicts, bool with_zero, struct out *out); /* verdicts[PINTLE_V_MAX] */
 
 /* A gain is log2, Q8.8, of the latency in microseconds of a request that a pod serves alone. */

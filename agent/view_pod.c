@@ -20,29 +20,22 @@ static const char *pod_state(const struct view *view, uint16_t id)
 /* Does any service that it serves ask for redirect? A pod that serves none has no wish left to look at. */
 static bool pod_wants_redirect(const struct view *view, uint16_t id)
 {
-	const struct pintle_pool *pool;
-
 	if (!view->pods[id].services)
 		return view->src.maps->pods[id].flags & PINTLE_POD_REDIRECT;
-	pool = choose__pool(view->src.maps, view->pods[id].first_service);
-	return pool && pool->flags & PINTLE_SVC_REDIRECT;
+	return view->pods[id].wants_redirect;
 }
 
+/* As the process that keeps the paths left it. */
 static const char *pod_delivery_reason(const struct view *view, uint16_t id)
 {
-	const struct pintle_pod *pod = &view->src.maps->pods[id];
-	uint64_t dmac_gen = __atomic_load_n(&pod->dmac_gen, __ATOMIC_RELAXED),
-		 smac_gen = __atomic_load_n(&pod->smac_gen, __ATOMIC_RELAXED);
+	bool wants = pod_wants_redirect(view, id);
+	const char *reason;
+	struct endpoint e;
 
-	if (!pod_wants_redirect(view, id))
+	if ((wants && view__may_redirect(view, id)) || !flowview__pod(view->src.maps, id, &e))
 		return NULL;
-	if (!pod->ifindex)
-		return "device unknown";
-	if (!dmac_gen || !smac_gen || dmac_gen >> 48 != smac_gen >> 48)
-		return "MAC unknown";
-	if (!(pod->flags & PINTLE_POD_REDIRECT))
-		return view__agent_alive(view) ? "self-test not passed, or pod enforced" : "no agent to test it";
-	return NULL;
+	reason = delivery__reason(view->src.delivery, &e);
+	return reason || !wants ? reason : "reason unknown";
 }
 
 static void put_services(const struct view *view, uint16_t id, struct out *out)
@@ -107,7 +100,7 @@ static void put_delivery(const struct view *view, uint16_t id, struct out *out)
 {
 	const struct pintle_pod *pod = &view->src.maps->pods[id];
 	const char *reason = pod_delivery_reason(view, id);
-	bool is_redirect = pod_wants_redirect(view, id) && !reason;
+	bool is_redirect = pod_wants_redirect(view, id) && view__may_redirect(view, id);
 
 	out__str(out, "delivery", OUT_HIDDEN, is_redirect ? "redirect" : "pass");
 	out__str(out, "delivery_reason", OUT_HIDDEN, reason);

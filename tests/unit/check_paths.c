@@ -215,6 +215,37 @@ START_TEST(silent_drops)
 	}
 END_TEST
 
+/* An alarm stays in force over self-tests that fail, with the text it began with. */
+START_TEST(alarm_until_the_test_succeeds)
+	{
+		struct paths_alarm alarms[2] = { 0 };
+		uint32_t slot;
+
+		begin(64, true);
+		apply(make_config(0, 1, 2, DELIVERY_REDIRECT));
+		run_for(2 * S);
+		ck_assert_uint_eq(paths__alarms(paths, alarms, 2), 0);
+		slot = world.arena.maps.pods[id_of("10.0.0.1")].detail - 1u;
+		world.gro_works = false;
+		world.napi[2] = false;
+		world.redirected[slot] += 100;
+		run_for(20 * S);
+		ck_assert_int_eq(world.alarms, 1);
+		ck_assert_ptr_nonnull(strstr(paths__reason(paths, id_of("10.0.0.1")), "self-test"));
+		ck_assert_uint_eq(paths__alarms(paths, alarms, 2), 1);
+		ck_assert_str_eq(alarms[0].device, "veth2");
+		ck_assert_ptr_nonnull(strstr(alarms[0].text, "vanish"));
+		ck_assert_uint_eq(alarms[0].redirected, 100);
+		ck_assert_uint_eq(alarms[0].pod, id_of("10.0.0.1"));
+		ck_assert_uint_eq(paths__alarms(paths, alarms, 0), 0);
+		world.napi[2] = true;
+		run_for(140 * S);
+		ck_assert(allowed("10.0.0.1"));
+		ck_assert_uint_eq(paths__alarms(paths, alarms, 2), 0);
+		end();
+	}
+END_TEST
+
 START_TEST(at_rest_nothing_is_asked)
 	{
 		struct pintle_config *mixed = make_config(0, 1, 200, DELIVERY_REDIRECT);
@@ -401,6 +432,7 @@ int main(void)
 	tcase_add_test(tcase, waits_double);
 	tcase_add_test(tcase, tc_needs_no_gro);
 	tcase_add_test(tcase, silent_drops);
+	tcase_add_test(tcase, alarm_until_the_test_succeeds);
 	tcase_add_test(tcase, at_rest_nothing_is_asked);
 	tcase_add_test(tcase, few_pods_are_all_looked_at);
 	tcase_add_test(tcase, hostnetwork_is_refused);

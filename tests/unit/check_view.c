@@ -28,6 +28,13 @@ static void show_service(struct out *out)
 	ck_assert_int_eq(view__service_show(&view_opened, "shop/web", out, NULL), 0);
 }
 
+static const char report[] =
+	"{\"pin_dir\": \"/pins\", \"reasons\": [{\"reason\": \"self-test: nothing arrived\", \"pods\": [\"10.1.0.2:8080\"]},"
+	"{\"reason\": \"no route leads to it\", \"pods\": [\"10.1.0.4:53\", \"10.1.0.1:8080\"]}],"
+	"\"alarms\": [{\"device\": \"veth8\", \"ifindex\": 8, \"text\": \"redirected packets vanish\","
+	"\"redirected_packets\": 50, \"arrived_packets\": 2}]}";
+
+/* One is redirected, whatever the report says of it; two and four have a reason; [fd00::1] should be redirected, and nobody says why not. */
 static void show_pods(struct out *out)
 {
 	uint16_t one = view_fixture__pod("10.1.0.1:8080"), two = view_fixture__pod("10.1.0.2:8080"),
@@ -38,7 +45,30 @@ static void show_pods(struct out *out)
 	tables__set_redirect(view_tables, one, true);
 	tables__set_path(view_tables, two, 8, 2, mac, mac);
 	view_arena.maps.pods[three].flags |= PINTLE_POD_DRAIN;
+	view_fixture__report(report);
 	ck_assert_int_eq(view__pod_list(&view_opened, NULL, out, NULL), 0);
+}
+
+static void show_delivery(struct out *out)
+{
+	uint16_t one = view_fixture__pod("10.1.0.1:8080");
+	uint8_t mac[6] = { 2, 0, 0, 0, 0, 1 };
+
+	tables__set_path(view_tables, one, 7, 1, mac, mac);
+	tables__set_redirect(view_tables, one, true);
+	view_fixture__report(report);
+	out__record(out, NULL, NULL);
+	view__delivery(&view_opened, out);
+	out__end(out);
+}
+
+/* Neither agent nor file. */
+static void show_delivery_unknown(struct out *out)
+{
+	view_fixture__report(NULL);
+	out__record(out, NULL, NULL);
+	view__delivery(&view_opened, out);
+	out__end(out);
 }
 
 static void show_flows(struct out *out)
@@ -102,6 +132,8 @@ static const struct {
 	{ "service_list", show_service_list },
 	{ "service_show", show_service },
 	{ "pod_list", show_pods },
+	{ "delivery", show_delivery },
+	{ "delivery_unknown", show_delivery_unknown },
 	{ "flows_list", show_flows },
 	{ "flows_list_some", show_some_flows },
 	{ "flows_top_pod", show_top_pods },

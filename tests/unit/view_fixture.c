@@ -11,11 +11,13 @@
 #include <string.h>
 
 #include "agent/choose.h"
+#include "agent/rundir.h"
 
 struct arena view_arena;
 struct tables *view_tables;
 static struct pintle_config *config;
 struct names *view_names;
+struct delivery_report *view_report;
 struct view view_opened;
 static char run_dir[64];
 
@@ -132,12 +134,31 @@ void view_fixture__reopen(void)
 {
 	struct view_source source = { .maps = &view_arena.maps,
 				      .names = view_names,
+				      .delivery = view_report,
 				      .mono_ns = VIEW_MONO_NS,
 				      .traffic = fake_traffic,
 				      .pod_stats = fake_pod_stats };
 
 	view__close(&view_opened);
 	ck_assert_int_eq(view__open(&source, &view_opened, NULL), 0);
+}
+
+static int put_text(FILE *file, const void *text)
+{
+	return fputs(text, file) < 0 ? -EIO : 0;
+}
+
+void view_fixture__report(const char *json)
+{
+	struct pintle_err err = { 0 };
+
+	delivery__free(view_report);
+	view_report = NULL;
+	if (json) {
+		ck_assert_msg(!rundir__replace(run_dir, "delivery", "/pins", put_text, json, &err), "%s", err.msg);
+		ck_assert_msg(!delivery__load(run_dir, "/pins/", &view_report, &err), "%s", err.msg);
+	}
+	view_fixture__reopen();
 }
 
 void view_fixture__setup(void)
@@ -172,6 +193,7 @@ void view_fixture__teardown(void)
 
 	view__close(&view_opened);
 	names__free(view_names);
+	delivery__free(view_report);
 	tables__close(view_tables);
 	config__free(config);
 	arena__destroy(&view_arena);
