@@ -23,8 +23,6 @@
 set -u -o pipefail
 
 PT_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-PT_OUT=${PT_OUT:-$PT_ROOT/.output}
-PINTLE=${PINTLE:-$PT_OUT/pintle}
 PT_TESTBED=$PT_ROOT/bench/testbed/testbed.sh
 PT_HOOK=${PT_HOOK:-auto}
 PT_TMP=$(mktemp -d "${TMPDIR:-/tmp}/pintle-test.XXXXXX") || exit 1
@@ -49,6 +47,21 @@ pt_cleanup()
 trap 'pt_cleanup; rm -rf "$PT_TMP"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+
+# Tests run on copies, in a place that users without rights can enter: a build meanwhile must not take the programs away.
+pt_copy_programs()
+{
+	local built=${PT_OUT:-$PT_ROOT/.output} program
+	PT_OUT=$PT_TMP/programs
+	chmod 0755 "$PT_TMP"
+	mkdir -p "$PT_OUT/bench" "$PT_OUT/tests"
+	for program in pintle bench/load bench/pod tests/client_tool tests/rawsend; do
+		[ ! -e "$built/$program" ] || cp "$built/$program" "$PT_OUT/$program"
+	done
+	PINTLE=${PINTLE:-$PT_OUT/pintle}
+	[ -x "$PINTLE" ] || { echo "Bail out! $PINTLE is not built" && exit 1; }
+}
+pt_copy_programs
 
 # In the subshell of a test: its own directory, testbeds and processes, its own end.
 pt_run_test()

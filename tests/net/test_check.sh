@@ -10,6 +10,7 @@ pintle=${PINTLE:-$PWD/.output/pintle}
 [[ -x $pintle ]] || { echo "Bail out! $pintle is not built"; exit 1; }
 host=ptck$$h pod=ptck$$p
 tmp=$(mktemp -d)
+cp "$pintle" "$tmp/program" && pintle=$tmp/program # a build meanwhile must not take it away
 bpffs=$tmp/bpf
 nr=0 bad=0
 

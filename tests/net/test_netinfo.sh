@@ -10,6 +10,7 @@ tool=${NETINFO_TOOL:-$PWD/.output/tests/netinfo_tool}
 [[ -x $tool ]] || { echo "Bail out! $tool is not built"; exit 1; }
 host=ptni$$h p1=ptni$$a p2=ptni$$b p3=ptni$$c
 tmp=$(mktemp -d)
+cp "$tool" "$tmp/program" && tool=$tmp/program # a build meanwhile must not take it away
 nr=0 bad=0
 
 cleanup() {

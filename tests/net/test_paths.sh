@@ -10,6 +10,7 @@ tool=${PATHS_TOOL:-$PWD/.output/tests/paths_tool}
 [[ -x $tool ]] || { echo "Bail out! $tool is not built"; exit 1; }
 host=ptpa$$h client=ptpa$$c p1=ptpa$$1 p2=ptpa$$2
 tmp=$(mktemp -d)
+cp "$tool" "$tmp/program" && tool=$tmp/program # a build meanwhile must not take it away
 bpffs=$tmp/bpf
 log=$tmp/log
 nr=0 bad=0 pid=

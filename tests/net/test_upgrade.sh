@@ -10,10 +10,6 @@ SWAPS=${PT_SWAPS:-250}
 RATE=400	# datagrams a second; well below what loses any without swaps
 ROUND=10	# seconds
 
-# The test is long: a build meanwhile must not take the binary away.
-cp "$PINTLE" "$PT_TMP/pintle"
-PINTLE=$PT_TMP/pintle
-
 prog_ids()
 {
 	pt_pintle -o json status | jq -c '[.attachments[].prog_id]'
