@@ -178,6 +178,18 @@ static void build_syn(struct sender *s, struct frame *f)
 	put_tcp(f, 0, (uint16_t)(1024 + draw(s, 64000)), s->port, 2);
 }
 
+static void put_transport(struct sender *s, struct frame *f, int is_v6, uint8_t proto)
+{
+	uint16_t sport = (uint16_t)(1024 + draw(s, 64000)), dport = draw(s, 8) ? s->port : (uint16_t)draw(s, 65536);
+
+	if (proto == IPPROTO_TCP)
+		put_tcp(f, is_v6, sport, dport, draw(s, 2) ? 2 : (uint8_t)draw(s, 256));
+	else if (proto == IPPROTO_UDP)
+		put_udp(f, is_v6, sport, dport);
+	else if (proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6)
+		put_icmp_error(s, f, is_v6);
+}
+
 static void build_any(struct sender *s, struct frame *f)
 {
 	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDP, IPPROTO_ICMP, 50, 132, 0 };
@@ -185,19 +197,13 @@ static void build_any(struct sender *s, struct frame *f)
 	uint32_t tags = draw(s, 4) ? 0 : 1 + draw(s, 3), words = draw(s, 4) ? 0 : 1 + draw(s, 10);
 	uint32_t fragment = draw(s, 6) ? 0 : draw(s, 0x4000), payload = draw(s, 4) ? draw(s, 64) : draw(s, 1300);
 	uint8_t proto = protos[draw(s, sizeof(protos))];
-	uint16_t sport = (uint16_t)(1024 + draw(s, 64000)), dport = draw(s, 8) ? s->port : (uint16_t)draw(s, 65536);
 
 	memset(f->data, 0, sizeof(f->data));
 	put_ethernet(s, f, tags, draw(s, 16) ? (is_v6 ? ETH_P_IPV6 : ETH_P_IP) : draw(s, 65536));
 	if (proto == IPPROTO_ICMP && is_v6)
 		proto = IPPROTO_ICMPV6;
 	put_ip(s, f, is_v6, proto, 20 + payload, words, fragment);
-	if (proto == IPPROTO_TCP)
-		put_tcp(f, is_v6, sport, dport, draw(s, 2) ? 2 : (uint8_t)draw(s, 256));
-	else if (proto == IPPROTO_UDP)
-		put_udp(f, is_v6, sport, dport);
-	else if (proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6)
-		put_icmp_error(s, f, is_v6);
+	put_transport(s, f, is_v6, proto);
 }
 
 static void damage(struct sender *s, struct frame *f)
