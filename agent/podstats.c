@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,6 +69,13 @@ int podstats__read(struct podstats *s, uint32_t nr_slots, struct pintle_err *err
 	return 0;
 }
 
+/* Every count only grows while a slot belongs to one pod; gain_q8 is a signed sum and may fall. */
+static bool went_back(const struct podstats_delta *now, const struct podstats_delta *before)
+{
+	return now->first_bytes < before->first_bytes || now->aborted < before->aborted || now->resets < before->resets ||
+	       now->refused < before->refused || now->latency_count < before->latency_count || now->latency_ns < before->latency_ns;
+}
+
 struct podstats_delta podstats__delta(const struct podstats *s, uint32_t slot)
 {
 	struct podstats_delta d = { 0 };
@@ -77,7 +85,7 @@ struct podstats_delta podstats__delta(const struct podstats *s, uint32_t slot)
 		return d;
 	now = &s->now[slot];
 	before = &s->before[slot];
-	if (now->latency_count < before->latency_count || now->first_bytes < before->first_bytes)
+	if (went_back(now, before))
 		return d;
 	d.first_bytes = now->first_bytes - before->first_bytes;
 	d.aborted = now->aborted - before->aborted;
