@@ -7,6 +7,8 @@
 #include "agent/flowview.h"
 #include "pintle/score.h"
 
+#define LOAD_MAX (1 << 22) /* PT_LOAD_MAX: a scan by load takes more for as much */
+
 const struct pintle_pool *choose__pool(const struct table_maps *maps, uint32_t service)
 {
 	const struct pintle_service *s;
@@ -68,6 +70,8 @@ static void choose__fill(const struct table_maps *maps, const struct pintle_pool
 			.load = load,
 			.score_q8 = load > 0 ? load : 0,
 		};
+		if (pool->policy != PINTLE_POLICY_P2C && load > LOAD_MAX)
+			members[i].score_q8 = LOAD_MAX;
 		if (pool->policy == PINTLE_POLICY_SCORE)
 			members[i].score_q8 = pintle_score_q8(m, load, maps->ctl->psi_q8);
 	}
@@ -84,6 +88,21 @@ static uint32_t choose__pick(const struct table_maps *maps, const struct pintle_
 	uint32_t member = maps->picks[line].member[position % PINTLE_PICKS_PER_LINE];
 
 	return member < pool->nr_members ? member : 0;
+}
+
+/* The pool's own policy, or a table of picks that is not there: then by load, as the programs do. */
+static bool choose__is_scan(const struct pintle_pool *pool)
+{
+	switch (pool->policy) {
+	case PINTLE_POLICY_RR:
+	case PINTLE_POLICY_P2C:
+		return false;
+	case PINTLE_POLICY_MAGLEV:
+	case PINTLE_POLICY_WEIGHTED:
+		return !pool->nr_picks;
+	default:
+		return true;
+	}
 }
 
 /* Lowest score; of equal ones the first from a start that depends on the flow. */
@@ -172,34 +191,22 @@ int choose__explain(const struct table_maps *maps, uint16_t service, const struc
 		*ret = r;
 		return 0;
 	}
-	switch (pool->policy) {
-	case PINTLE_POLICY_RR:
+	if (choose__is_scan(pool) && pool->nr_members > PINTLE_SCAN_MAX) {
+		choose__sample(pool, mixed, members, &r);
+	} else if (choose__is_scan(pool)) {
+		choose__argmin(pool, mixed, members, &r);
+	} else if (pool->policy == PINTLE_POLICY_P2C) {
+		choose__p2c(pool, mixed, members, &r);
+	} else if (pool->policy == PINTLE_POLICY_RR) {
 		r.first = r.member = __atomic_load_n(&maps->services[service].rr_next, __ATOMIC_RELAXED) % pool->nr_members;
 		r.why = "next in turn";
-		break;
-	case PINTLE_POLICY_MAGLEV:
-	case PINTLE_POLICY_WEIGHTED:
-		if (!pool->nr_picks) {
-			r.why = "the service has no pick table";
-			break;
-		}
+	} else {
 		r.first = choose__below(mixed, pool->nr_picks);
 		r.member = choose__pick(maps, pool, r.first);
 		r.why = "entry of the pick table at the flow's hash";
 		r.is_certain = true;
-		break;
-	case PINTLE_POLICY_P2C:
-		choose__p2c(pool, mixed, members, &r);
-		break;
-	default:
-		if (pool->nr_members > PINTLE_SCAN_MAX)
-			choose__sample(pool, mixed, members, &r);
-		else
-			choose__argmin(pool, mixed, members, &r);
-		break;
 	}
-	if (r.member != CHOOSE_NONE)
-		members[r.member].is_candidate = true;
+	members[r.member].is_candidate = true;
 	*ret = r;
 	return 0;
 }

@@ -10,6 +10,7 @@ Suite *diff_suite(void);
 Suite *keys_suite(void);
 Suite *races_suite(void);
 Suite *policy_suite(void);
+Suite *choose_suite(void);
 Suite *table_suite(void);
 Suite *sweep_suite(void);
 Suite *life_suite(void);
