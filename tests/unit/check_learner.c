@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From statistics to gains in the tables, and how many flows are timed; statistics are made by hand. */
+#include <check.h>
+#include <errno.h>
+#include <math.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/learner.h"
+#include "tests/unit/tables_fixture.h"
+
+#define MS 1000000ull
+#define S 1000000000ull
+#define SAMPLED 3 /* shift while many requests come */
+
+static struct arena arena;
+static struct tables *t;
+static struct learner *l;
+static struct pintle_config *config;
+static struct pintle_err err;
+static struct podstats_delta deltas[PINTLE_MAX_DETAIL];
+static uint32_t slots_read;
+static int read_error;
+
+const struct table_maps *datapath__maps(const struct datapath *dp)
+{
+	(void)dp;
+	return &arena.maps;
+}
+
+int podstats__read(struct podstats *s, uint32_t nr_slots, struct pintle_err *e)
+{
+	(void)s;
+	slots_read = nr_slots;
+	return read_error ? pintle_err__set(e, read_error, "no statistics") : 0;
+}
+
+struct podstats_delta podstats__delta(const struct podstats *s, uint32_t slot)
+{
+	struct podstats_delta none = { 0 };
+
+	(void)s;
+	return slot < slots_read ? deltas[slot] : none;
+}
+
+static int grace(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static void apply(struct pintle_config *next)
+{
+	struct tables_applied applied;
+
+	ck_assert_msg(!tables__apply(t, next, NULL, NULL, &applied, &err), "%s", err.msg);
+	config_make__free(config);
+	config = next;
+	learner__refresh(l, config);
+}
+
+static struct pintle_config *make(const char *first, const char *second)
+{
+	struct pintle_config *c = config_make__new();
+	struct cfg_service *service = config_make__service(c, "alpha", PINTLE_POLICY_SCORE);
+
+	config_make__frontend(service, "10.96.0.1", IPPROTO_TCP, 80);
+	config_make__pod(service, first, 80);
+	if (second)
+		config_make__pod(service, second, 80);
+	return c;
+}
+
+static void open_learner(void)
+{
+	ck_assert_int_eq(learner__open(NULL, t, NULL, &l, &err), 0);
+}
+
+static void begin(void)
+{
+	arena__init(&arena, 16, 64, 0);
+	ck_assert_int_eq(tables__open(&arena.maps, grace, NULL, &t, &err), 0);
+	open_learner();
+	memset(deltas, 0, sizeof(deltas));
+	read_error = 0;
+	config = NULL;
+	apply(make("10.0.0.1", "10.0.0.2"));
+}
+
+static void end(void)
+{
+	learner__close(l);
+	tables__close(t);
+	config_make__free(config);
+	arena__destroy(&arena);
+}
+
+static uint16_t pod_of(const char *addr)
+{
+	struct ip_addr a = addr_of(addr);
+	uint16_t pod;
+
+	ck_assert_int_eq(tables__pod_by_addr(t, &a, 80, &pod), 0);
+	return pod;
+}
+
+static struct podstats_delta *stats_of(const char *addr)
+{
+	uint16_t detail = arena.maps.pods[pod_of(addr)].detail;
+
+	ck_assert_uint_gt(detail, 0);
+	return &deltas[detail - 1];
+}
+
+static struct podstats_delta answers(uint64_t n, double ms)
+{
+	return (struct podstats_delta){ .first_bytes = n,
+					.latency_count = n,
+					.latency_ns = (uint64_t)((double)n * ms * 1e6),
+					.gain_q8 = (int64_t)lround((double)n * 256 * log2(ms * 1000)) };
+}
+
+static int16_t q8(double ms)
+{
+	return (int16_t)lround(256 * log2(ms * 1000));
+}
+
+static void tick(uint64_t now_ns)
+{
+	ck_assert_msg(!learner__tick(l, now_ns, &err), "%s", err.msg);
+}
+
+/* As the programs see it: in the half that is in force. */
+static int16_t gain_in_force(const char *addr)
+{
+	const struct table_maps *m = &arena.maps;
+	const struct pintle_member_line *half = m->members + (m->ctl->gains_half ? m->meta->member_lines : 0);
+	uint16_t id, pod = pod_of(addr);
+	const struct pintle_pool *pool;
+
+	ck_assert_int_eq(tables__service_ids(t, "alpha", 4, &id), 0);
+	pool = &m->services[id].pool[m->services[id].active & 1];
+	for (uint32_t i = 0; i < pool->nr_members; i++) {
+		const struct pintle_member *member =
+			&half[pool->members_line + i / PINTLE_MEMBERS_PER_LINE].member[i % PINTLE_MEMBERS_PER_LINE];
+
+		if (member->pod == pod)
+			return member->gain_q8;
+	}
+	ck_abort_msg("%s is no member", addr);
+}
+
+static uint8_t shift(void)
+{
+	uint16_t id;
+
+	ck_assert_int_eq(tables__service_ids(t, "alpha", 4, &id), 0);
+	return arena.maps.services[id].pool[arena.maps.services[id].active & 1].sample_shift;
+}
+
+START_TEST(answers_become_gains)
+	{
+		begin();
+		*stats_of("10.0.0.1") = answers(1, 20);
+		*stats_of("10.0.0.2") = answers(3, 250);
+		tick(S);
+		ck_assert_int_eq(gain_in_force("10.0.0.1"), q8(20));
+		ck_assert_int_eq(gain_in_force("10.0.0.2"), q8(250));
+		/* silence changes nothing */
+		memset(deltas, 0, sizeof(deltas));
+		tick(2 * S);
+		ck_assert_int_eq(gain_in_force("10.0.0.1"), q8(20));
+		/* fast failures are no samples */
+		*stats_of("10.0.0.1") = answers(1, 0.01);
+		stats_of("10.0.0.1")->refused = 50;
+		tick(3 * S);
+		ck_assert_int_eq(gain_in_force("10.0.0.1"), q8(20));
+		end();
+	}
+END_TEST
+
+START_TEST(an_adopted_gain_is_a_first_sample)
+	{
+		begin();
+		*stats_of("10.0.0.1") = answers(100, 20);
+		tick(S);
+		/* another agent */
+		memset(deltas, 0, sizeof(deltas));
+		learner__close(l);
+		open_learner();
+		learner__refresh(l, config);
+		tick(2 * S);
+		ck_assert_int_eq(gain_in_force("10.0.0.1"), q8(20));
+		*stats_of("10.0.0.1") = answers(1, 80);
+		tick(3 * S);
+		ck_assert_int_eq(gain_in_force("10.0.0.1"), q8(40)); /* the mean of two */
+		end();
+	}
+END_TEST
+
+/* So many pods come and go that every slot of the statistics changes hands. */
+START_TEST(a_pod_that_comes_is_not_the_one_that_went)
+	{
+		uint64_t now = S;
+		char addr[32];
+
+		begin();
+		for (uint32_t i = 0; i < PINTLE_MAX_DETAIL + 50; i++) {
+			double ms = i % 2 ? 20 : 250;
+
+			snprintf(addr, sizeof(addr), "10.0.%u.%u", 1 + i / 250, 1 + i % 250);
+			apply(make(addr, "10.0.0.2"));
+			ck_assert_int_ge(tables__reap(t, &err), 0);
+			memset(deltas, 0, sizeof(deltas));
+			tick(now += 100 * MS);
+			*stats_of(addr) = answers(1, ms);
+			tick(now += 100 * MS);
+			ck_assert_int_eq(gain_in_force(addr), q8(ms));
+		}
+		end();
+	}
+END_TEST
+
+START_TEST(clocks_may_do_what_they_like)
+	{
+		static const uint64_t nows[] = { 100 * S, 50 * S, 0, 100 * S, UINT64_MAX, 1, UINT64_MAX / 2, 100 * S, 101 * S };
+
+		begin();
+		for (size_t i = 0; i < sizeof(nows) / sizeof(nows[0]); i++) {
+			*stats_of("10.0.0.1") = answers(1, i % 2 ? 19 : 21);
+			tick(nows[i]);
+			ck_assert_int_ge(gain_in_force("10.0.0.1"), q8(19));
+			ck_assert_int_le(gain_in_force("10.0.0.1"), q8(21));
+			ck_assert_uint_eq(shift(), 0);
+		}
+		end();
+	}
+END_TEST
+
+/* Requests a second decide how many flows are timed. */
+START_TEST(sampling_follows_the_rate)
+	{
+		uint64_t now = 100 * S;
+
+		begin();
+		tick(now);
+		ck_assert_uint_eq(shift(), 0);
+		*stats_of("10.0.0.1") = answers(500, 1); /* in each 100 ms */
+		for (int i = 0; i < 11; i++)
+			tick(now += 100 * MS);
+		ck_assert_uint_eq(shift(), SAMPLED);
+		*stats_of("10.0.0.1") = answers(300, 1); /* between both bounds it stays */
+		for (int i = 0; i < 22; i++)
+			tick(now += 100 * MS);
+		ck_assert_uint_eq(shift(), SAMPLED);
+		apply(make("10.0.0.1", NULL)); /* also in a new generation of the service */
+		ck_assert_uint_eq(shift(), SAMPLED);
+		tick(now - 50 * S); /* a clock that goes back decides nothing, and counts anew */
+		ck_assert_uint_eq(shift(), SAMPLED);
+		now -= 50 * S;
+		*stats_of("10.0.0.1") = answers(100, 1);
+		for (int i = 0; i < 33; i++)
+			tick(now += 100 * MS);
+		ck_assert_uint_eq(shift(), 0);
+		end();
+	}
+END_TEST
+
+START_TEST(statistics_that_cannot_be_read_change_nothing)
+	{
+		begin();
+		*stats_of("10.0.0.1") = answers(1, 20);
+		tick(S);
+		*stats_of("10.0.0.1") = answers(100, 250);
+		read_error = -EIO;
+		ck_assert_int_eq(learner__tick(l, 2 * S, &err), -EIO);
+		ck_assert_int_eq(gain_in_force("10.0.0.1"), q8(20));
+		end();
+	}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("learner");
+	TCase *tcase = tcase_create("learner");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_test(tcase, answers_become_gains);
+	tcase_add_test(tcase, an_adopted_gain_is_a_first_sample);
+	tcase_add_test(tcase, a_pod_that_comes_is_not_the_one_that_went);
+	tcase_add_test(tcase, clocks_may_do_what_they_like);
+	tcase_add_test(tcase, sampling_follows_the_rate);
+	tcase_add_test(tcase, statistics_that_cannot_be_read_change_nothing);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
