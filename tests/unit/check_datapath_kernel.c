@@ -167,8 +167,8 @@ START_TEST(test_memory)
 		maps = datapath__maps(dp);
 		maps->loads[63] = value;
 		ck_assert_int_eq(bpf_map_lookup_elem(datapath__map_fd(dp, "pt_loads"), &key, &back), 0);
-		ck_assert_uint_eq(back.awaiting, value.awaiting);
-		ck_assert_uint_eq(back.open, value.open);
+		ck_assert_int_eq(back.awaiting, value.awaiting);
+		ck_assert_int_eq(back.open, value.open);
 		ck_assert_int_eq(datapath__map_fd(dp, "pt_nothing"), -ENOENT);
 		ck_assert_uint_eq(maps->meta->seed[1] & maps->meta->seed[2] & 1, 1);
 		ck_assert_uint_eq(maps->meta->hz, datapath__hz());
