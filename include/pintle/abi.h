@@ -8,7 +8,7 @@
  *
  * Who writes what: the agent writes frontends, services, members, picks, pods, siblings and ctl; the programs write flows,
  * loads, stamps, verdicts, traffic and pod statistics. Words that both sides read while they change are one aligned
- * 32- or 64-bit store. See maps.h for the maps and docs/architecture.md for the order of writes.
+ * 32- or 64-bit store. See maps.h for the maps and docs/state.md for the order of writes.
  */
 #ifndef PINTLE_ABI_H
 #define PINTLE_ABI_H
@@ -121,7 +121,7 @@ struct pintle_ep6_bucket {
 } __attribute__((aligned(64)));
 PINTLE_ASSERT_SIZE(struct pintle_ep6_bucket, 64);
 
-/* By frontend id: what the reverse direction writes back. */
+/* By frontend id: what the reverse direction writes back. An id is used again without a look at the flows (docs/state.md). */
 struct pintle_frontend {
 	__be32 addr_be[4]; /* IPv4 in [0], the rest zero */
 	__be16 port_be;
