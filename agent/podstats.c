@@ -73,7 +73,8 @@ int podstats__read(struct podstats *s, uint32_t nr_slots, struct pintle_err *err
 static bool went_back(const struct podstats_delta *now, const struct podstats_delta *before)
 {
 	return now->first_bytes < before->first_bytes || now->aborted < before->aborted || now->resets < before->resets ||
-	       now->refused < before->refused || now->latency_count < before->latency_count || now->latency_ns < before->latency_ns;
+	       now->refused < before->refused || now->latency_count < before->latency_count ||
+	       now->latency_ns < before->latency_ns;
 }
 
 struct podstats_delta podstats__delta(const struct podstats *s, uint32_t slot)
