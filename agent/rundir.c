@@ -24,14 +24,41 @@ static uint64_t rundir__hash(const char *text, size_t bytes)
 	return hash;
 }
 
-int rundir__path(const char *run_dir, const char *stem, const char *pin_dir, const char *suffix, char *out, size_t out_bytes)
+/* However the directory is spelled, there or not yet: its real path, or the real path of its parent and its name; as it is without a parent. */
+static int rundir__canonical(const char *dir, char out[PATH_MAX])
 {
-	size_t bytes = strlen(pin_dir);
+	char copy[PATH_MAX], real[PATH_MAX];
+	size_t bytes = strlen(dir);
+	char *slash;
 	int n;
 
-	while (bytes > 1 && pin_dir[bytes - 1] == '/')
+	if (realpath(dir, out))
+		return 0;
+	while (bytes > 1 && dir[bytes - 1] == '/')
 		bytes--;
-	n = snprintf(out, out_bytes, "%s/%s-%016" PRIx64 "%s", run_dir, stem, rundir__hash(pin_dir, bytes), suffix);
+	if (bytes >= sizeof(copy))
+		return -ENAMETOOLONG;
+	memcpy(copy, dir, bytes);
+	copy[bytes] = '\0';
+	slash = strrchr(copy, '/');
+	if (slash)
+		*slash = '\0';
+	if (realpath(!slash ? "." : *copy ? copy : "/", real))
+		n = snprintf(out, PATH_MAX, "%s/%s", strcmp(real, "/") ? real : "", slash ? slash + 1 : copy);
+	else
+		n = snprintf(out, PATH_MAX, "%.*s", (int)bytes, dir);
+	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+int rundir__path(const char *run_dir, const char *stem, const char *pin_dir, const char *suffix, char *out, size_t out_bytes)
+{
+	char canonical[PATH_MAX];
+	int n = rundir__canonical(pin_dir, canonical);
+
+	if (n)
+		return n;
+	n = snprintf(out, out_bytes, "%s/%s-%016" PRIx64 "%s", run_dir, stem, rundir__hash(canonical, strlen(canonical)),
+		     suffix);
 	return n < 0 || (size_t)n >= out_bytes ? -ENAMETOOLONG : 0;
 }
 

@@ -8,7 +8,8 @@
 
 #include "agent/err.h"
 
-/* RUN_DIR/STEM-<hash of pin_dir>SUFFIX; trailing slashes of pin_dir do not count. -ENAMETOOLONG. */
+/* RUN_DIR/STEM-<hash of pin_dir>SUFFIX; however pin_dir is spelled (relative, by a link, with further slashes), while it or its parent exists.
+ * -ENAMETOOLONG. */
 int rundir__path(const char *run_dir, const char *stem, const char *pin_dir, const char *suffix, char *out, size_t out_bytes);
 /* Makes the directory (not its parents), mode 0755. */
 int rundir__make(const char *run_dir, struct pintle_err *err);

@@ -67,6 +67,44 @@ START_TEST(test_paths)
 	}
 END_TEST
 
+static void check_spelling(const char *pin_dir, const char *expected)
+{
+	char other[256];
+
+	ck_assert_int_eq(rundir__path("/run/x", "names", pin_dir, ".json", other, sizeof(other)), 0);
+	ck_assert_msg(!strcmp(other, expected), "%s: %s, not %s", pin_dir, other, expected);
+}
+
+/* The same pins, however they are spelled; before they are made (_i = 0), while they are there (1), by a link (2). */
+START_TEST(test_spellings)
+	{
+		char pins[128], spelled[160], expected[256];
+
+		snprintf(pins, sizeof(pins), "%s/pins", dir);
+		ck_assert_int_eq(rundir__path("/run/x", "names", pins, ".json", expected, sizeof(expected)), 0);
+		if (_i)
+			ck_assert_int_eq(mkdir(pins, 0755), 0);
+		check_spelling(pins, expected);
+		snprintf(spelled, sizeof(spelled), "%s/.//pins//", dir);
+		check_spelling(spelled, expected);
+		snprintf(spelled, sizeof(spelled), "%s/../%s/pins", dir, strrchr(dir, '/') + 1);
+		check_spelling(spelled, expected);
+		ck_assert_int_eq(chdir(dir), 0);
+		check_spelling("pins", expected);
+		check_spelling("./pins/", expected);
+		if (_i == 2) {
+			ck_assert_int_eq(symlink("pins", "link"), 0);
+			check_spelling("link", expected);
+		}
+		ck_assert_int_eq(rundir__path("/run/x", "names", "pins2", ".json", spelled, sizeof(spelled)), 0);
+		ck_assert_str_ne(spelled, expected);
+		ck_assert_int_eq(rundir__path("/run/x", "names", "/", ".json", spelled, sizeof(spelled)), 0);
+		ck_assert_int_eq(rundir__path("/run/x", "names", "", ".json", spelled, sizeof(spelled)), 0);
+		ck_assert_int_eq(rundir__path("/run/x", "names", "/nowhere/deep/", ".json", expected, sizeof(expected)), 0);
+		check_spelling("/nowhere/deep", expected);
+	}
+END_TEST
+
 /* ---- names ---- */
 
 START_TEST(test_names)
@@ -369,6 +407,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_paths);
+	tcase_add_loop_test(tc, test_spellings, 0, 3);
 	tcase_add_test(tc, test_names);
 	tcase_add_loop_test(tc, test_names_torn, 0, 8);
 	tcase_add_test(tc, test_events);
