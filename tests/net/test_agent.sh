@@ -45,6 +45,9 @@ test_kill()
 	pt_agent
 	sleep 0.5
 	assert "gains were kept" [ "$(pods 'select(.pod | endswith(":8080")) | "\(.pod) \(.gain_ns)"')" = "$before" ]
+	config "2 1" # members are written anew, with the gains that were adopted
+	pt_reload
+	assert "gains were adopted" [ "$(pods 'select(.pod | endswith(":8080")) | "\(.pod) \(.gain_ns)"')" = "$before" ]
 	pt_no_bad_sums
 }
 
