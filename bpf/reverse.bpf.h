@@ -139,7 +139,7 @@ static __always_inline void pod_transitions(struct __sk_buff *skb, const struct 
 		record_handshake(flow_backend(state), r->index, departure_ns(skb));
 	if ((has_payload && state & PINTLE_FS_AWAITING) || ends)
 		pod_transition(skb, r->index, state, p->tcp_flags, has_payload ? 1 : 0);
-	else
+	else if (!(p->tcp_flags & PT_TCP_SYN)) /* a SYN-ACK repeated to nobody keeps nothing alive */
 		flow_touch(slot_at(r->index), state);
 }
 

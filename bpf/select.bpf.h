@@ -153,11 +153,14 @@ __global_fn __u32 choose_sample(const struct pintle_pool *pool, __u64 hash)
 			break;
 		for (__u32 i = 0; i < PINTLE_SCAN_GROUP; i++) {
 			__u32 k = (i + (__u32)hash) & (PINTLE_SCAN_GROUP - 1); /* so that ties spread */
+			__u32 slot = (start & PINTLE_SCAN_GROUP) + k;
 			__s32 score;
 
 			if (start + k >= n)
 				continue;
-			score = member_score(ctl, pool, &line->member[(start & PINTLE_SCAN_GROUP) + k], by_gain);
+			PT_OPAQUE(slot); /* 6.1 loses the bounds of the sum, and clang would drop the mask */
+			slot &= PINTLE_MEMBERS_PER_LINE - 1;
+			score = member_score(ctl, pool, &line->member[slot], by_gain);
 			if (score < best) {
 				best = score;
 				best_index = start + k;

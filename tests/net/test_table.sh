@@ -99,8 +99,6 @@ test_full()
 	local streams before load
 	start "tcp_half_open: 12s, udp_idle: 4s, closed: 4s, awaiting: 12s"
 	# a pod that repeats its SYN-ACK keeps the entry young
-	in_ns pod1 sysctl -qw net.ipv4.tcp_synack_retries=1
-	in_ns pod2 sysctl -qw net.ipv4.tcp_synack_retries=1
 	pt_agent --flows 1024
 	pt_bg node "$PINTLE" --pin-dir "$PT_PIN_DIR" --run-dir "$PT_RUN_DIR" -o jsonl events -f -n 0 >"$PT_TMP/events" 2>&1
 	pt_load stream --target "$PT_VIP4:90" --connections 20 --seconds 16 >"$PT_TMP/stream" &
