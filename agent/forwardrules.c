@@ -309,7 +309,7 @@ static unsigned int walk(struct fw_table *table, uint32_t chain, int depth)
 		struct fw_parsed parsed;
 		unsigned int ways;
 
-		if (++table->steps > FW_MAX_STEPS) {
+		if (table->too_big || ++table->steps > FW_MAX_STEPS) { /* no answer will come of it */
 			table->too_big = true;
 			return CAN_ACCEPT | CAN_DROP | CAN_RETURN;
 		}
