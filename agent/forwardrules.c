@@ -295,6 +295,14 @@ static unsigned int follow_target(struct fw_table *table, const struct fw_parsed
 	return walk(table, chain, depth + 1);
 }
 
+/* Counts a step. True: there were too many of them, or of nested chains, and no answer will come. */
+static bool gives_up(struct fw_table *table)
+{
+	if (++table->steps > FW_MAX_STEPS)
+		table->too_big = true;
+	return table->too_big;
+}
+
 /* How the packet can leave `chain`. */
 static unsigned int walk(struct fw_table *table, uint32_t chain, int depth)
 {
@@ -309,10 +317,8 @@ static unsigned int walk(struct fw_table *table, uint32_t chain, int depth)
 		struct fw_parsed parsed;
 		unsigned int ways;
 
-		if (table->too_big || ++table->steps > FW_MAX_STEPS) { /* no answer will come of it */
-			table->too_big = true;
+		if (gives_up(table))
 			return CAN_ACCEPT | CAN_DROP | CAN_RETURN;
-		}
 		if (rule->chain != chain)
 			continue;
 		parse_rule(table, rule, &parsed);
