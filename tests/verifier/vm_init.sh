@@ -47,6 +47,8 @@ ip link set lo up
 for ns in client pod; do
 	ip netns add $ns
 	ip -n $ns link set lo up
+	# packets are counted below: nobody else may speak, and IPv6 does as soon as a link is up
+	ip netns exec $ns sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
 done
 add_veth() { # NAME, NAMESPACE, HOST_ADDRESS, ADDRESS
 	ip link add "$1" type veth peer name eth0 netns "$2"
