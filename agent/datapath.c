@@ -142,6 +142,8 @@ static void set_maps(struct datapath *dp)
 		.pods = dp->mem[DP_MAP_PODS],
 		.siblings = dp->mem[DP_MAP_SIBLINGS],
 		.loads = dp->mem[DP_MAP_LOADS],
+		.forget = datapath__forget_pod,
+		.forget_arg = dp,
 	};
 }
 

@@ -89,5 +89,7 @@ int datapath__devmap_set(const struct datapath *dp, uint32_t slot, uint32_t ifin
 int datapath__verdicts(const struct datapath *dp, uint64_t *counts, struct pintle_err *err);
 int datapath__traffic(const struct datapath *dp, uint32_t pod, struct pintle_traffic *ret, struct pintle_err *err);
 int datapath__pod_stats(const struct datapath *dp, uint32_t detail_slot, struct pintle_pod_stats *ret, struct pintle_err *err);
+/* table_maps.forget: zeroes on all CPUs; part of datapath__maps(). */
+int datapath__forget_pod(void *dp, uint16_t pod, uint32_t detail_slot, struct pintle_err *err);
 
 #endif

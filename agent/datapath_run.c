@@ -146,6 +146,33 @@ int datapath__pod_stats(const struct datapath *dp, uint32_t detail_slot, struct 
 	return 0;
 }
 
+static int zero_cpus(const struct datapath *dp, enum dp_map map, uint32_t key, struct pintle_err *err)
+{
+	int cpus = libbpf_num_possible_cpus(), ret;
+	void *zeroes;
+
+	if (cpus < 0)
+		return pintle_err__set(err, cpus, "cannot count the CPUs: %s", strerror(-cpus));
+	zeroes = calloc((size_t)cpus, dp_map_defs[map].value_bytes);
+	if (!zeroes)
+		return pintle_err__set(err, -ENOMEM, "out of memory");
+	ret = bpf_map_update_elem(dp->map_fds[map], &key, zeroes, BPF_EXIST);
+	free(zeroes);
+	if (ret)
+		return pintle_err__set(err, ret, "%s: cannot clear entry %u: %s", dp_map_defs[map].name, key, strerror(-ret));
+	return 0;
+}
+
+int datapath__forget_pod(void *arg, uint16_t pod, uint32_t detail_slot, struct pintle_err *err)
+{
+	const struct datapath *dp = arg;
+	int ret = zero_cpus(dp, DP_MAP_TRAFFIC, pod, err);
+
+	if (!ret && detail_slot != TABLES_NO_DETAIL)
+		ret = zero_cpus(dp, DP_MAP_POD_STATS, detail_slot, err);
+	return ret;
+}
+
 /* The kernel's account of a map's memory is in its fdinfo only. */
 static uint64_t memory_of(int fd)
 {

@@ -33,7 +33,13 @@ struct table_maps {
 	struct pintle_pod *pods;	    /* meta->max_pods */
 	struct pintle_siblings *siblings;
 	struct pintle_load *loads;
+	/* Makes zero what is counted by pod id, and by detail slot (TABLES_NO_DETAIL: the pod has none): per-CPU maps are no shared memory.
+	 * Called once for each pod that is removed, when no program can find it any more and before its id is free. 0, or -errno with
+	 * *err set: the pod stays and is removed by a later reap. NULL: nothing is counted. */
+	int (*forget)(void *arg, uint16_t pod, uint32_t detail, struct pintle_err *err);
+	void *forget_arg;
 };
+#define TABLES_NO_DETAIL UINT32_MAX
 
 /* Waits until every program run that began before has ended. In the agent: membarrier(MEMBARRIER_CMD_GLOBAL), which waits for an RCU grace period. */
 typedef int (*tables_grace_fn)(void *arg);

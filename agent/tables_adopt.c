@@ -67,17 +67,31 @@ static void adopt_pods(struct tables *t)
 			t->needs_grace = true;
 		}
 	}
-	for (uint32_t pod = 0; pod < t->maps.meta->max_pods; pod++) {
+	for (uint32_t pod = idset__next_used(&t->pods, 0); pod != NO_ID; pod = idset__next_used(&t->pods, pod + 1)) {
 		struct pintle_pod *record = &t->maps.pods[pod];
 
-		if (!idset__has(&t->pods, pod)) {
-			/* without a reverse entry it was never a member, or no flow named it any more */
-			if (record->flags)
-				store8(&record->flags, 0);
-		} else if (record->detail && !idset__mark(&t->details, record->detail - 1u)) {
+		if (record->detail && !idset__mark(&t->details, record->detail - 1u))
 			store16(&record->detail, 0);
-		}
 	}
+}
+
+/* Without a reverse entry a pod was never a member, or no flow named it any more. Those that stay have their detail slots. */
+static int drop_orphans(struct tables *t, struct pintle_err *err)
+{
+	for (uint32_t pod = 0; pod < t->maps.meta->max_pods; pod++) {
+		struct pintle_pod *record = &t->maps.pods[pod];
+		int ret;
+
+		if (!record->flags || idset__has(&t->pods, pod))
+			continue;
+		if (record->detail && idset__has(&t->details, record->detail - 1u))
+			store16(&record->detail, 0);
+		ret = pod_record__forget(t, (uint16_t)pod, err);
+		if (ret)
+			return ret;
+		store8(&record->flags, 0);
+	}
+	return 0;
 }
 
 static bool members_fit(const struct tables *t, const struct pintle_pool *pool)
@@ -224,6 +238,9 @@ int tables__adopt(struct tables *t, struct pintle_err *err)
 		return pintle_err__set(err, ret, "waiting for programs to finish: %s", strerror(-ret));
 	forget(t);
 	adopt_pods(t);
+	ret = drop_orphans(t, err);
+	if (ret)
+		return ret;
 	adopt_services(t);
 	adopt_frontends(t);
 	drop_services(t);

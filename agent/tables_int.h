@@ -105,7 +105,9 @@ int tables__adopt(struct tables *t, struct pintle_err *err);
 
 /* tables_pods.c */
 void pod_record__write(struct tables *t, uint16_t pod, const struct ep_key *key); /* detail slot too, if one is free */
-void pod_record__clear(struct tables *t, uint16_t pod);				  /* and everything that hangs on the id */
+/* The record and everything that hangs on the id, what was counted first: when that fails nothing was cleared. */
+int pod_record__clear(struct tables *t, uint16_t pod, struct pintle_err *err);
+int pod_record__forget(struct tables *t, uint16_t pod, struct pintle_err *err); /* what was counted, alone */
 struct ep_key pod_record__key(const struct tables *t, uint16_t pod);
 void siblings__write(struct tables *t, uint16_t pod, const struct pintle_sibling_set *set); /* the idle set, then the flip */
 

@@ -32,11 +32,25 @@ void pod_record__write(struct tables *t, uint16_t pod, const struct ep_key *key)
 	store8(&record->flags, PINTLE_POD_IN_USE);
 }
 
-void pod_record__clear(struct tables *t, uint16_t pod)
+int pod_record__forget(struct tables *t, uint16_t pod, struct pintle_err *err)
+{
+	uint16_t detail = t->maps.pods[pod].detail;
+	bool has_detail = detail && detail <= PINTLE_MAX_DETAIL;
+
+	if (!t->maps.forget)
+		return 0;
+	return t->maps.forget(t->maps.forget_arg, pod, has_detail ? detail - 1u : TABLES_NO_DETAIL, err);
+}
+
+/* The counts go first: a record in use without an entry tells who adopts it that they may be left (tables_adopt.c). */
+int pod_record__clear(struct tables *t, uint16_t pod, struct pintle_err *err)
 {
 	static const struct pintle_pod none;
 	struct pintle_pod *record = &t->maps.pods[pod];
+	int ret = pod_record__forget(t, pod, err);
 
+	if (ret)
+		return ret;
 	if (record->detail)
 		idset__drop(&t->details, record->detail - 1u);
 	store8(&record->flags, 0);
@@ -46,6 +60,7 @@ void pod_record__clear(struct tables *t, uint16_t pod)
 	gains__drop_pod(t, pod);
 	t->shadow_pods[pod] = (struct shadow_pod){ .service = NO_CFG };
 	idset__drop(&t->pods, pod);
+	return 0;
 }
 
 /* The caller waited since the last flip of this pod's siblings. */
@@ -89,7 +104,7 @@ static bool may_go(const struct tables *t, const struct idset *seen, uint32_t po
 }
 
 /* Reverse entries first; ids and records when nobody can have found them any more. */
-static int remove_unseen(struct tables *t, const struct idset *seen)
+static int remove_unseen(struct tables *t, const struct idset *seen, struct pintle_err *err)
 {
 	int ret, removed = 0;
 
@@ -112,11 +127,13 @@ static int remove_unseen(struct tables *t, const struct idset *seen)
 	t->needs_grace = true;
 	ret = tables__wait(t);
 	if (ret)
-		return ret;
+		return pintle_err__set(err, ret, "waiting for programs to finish: %s", strerror(-ret));
 	for (uint32_t pod = idset__next_used(&t->pods, 0); pod != NO_ID; pod = idset__next_used(&t->pods, pod + 1)) {
 		if (!may_go(t, seen, pod))
 			continue;
-		pod_record__clear(t, (uint16_t)pod);
+		ret = pod_record__clear(t, (uint16_t)pod, err);
+		if (ret)
+			return ret;
 		t->lingering--;
 	}
 	return removed;
@@ -137,9 +154,9 @@ int tables__reap(struct tables *t, struct pintle_err *err)
 	if (ret)
 		return pintle_err__set(err, ret, "removing pods that left: %s", strerror(-ret));
 	scan_flows(t, &seen);
-	ret = remove_unseen(t, &seen);
+	ret = remove_unseen(t, &seen, err);
 	idset__destroy(&seen);
-	return ret < 0 ? pintle_err__set(err, ret, "waiting for programs to finish: %s", strerror(-ret)) : ret;
+	return ret;
 }
 
 static uint64_t mac_word(const uint8_t mac[6], uint16_t generation)

@@ -64,10 +64,17 @@ gone() # pod number
 	[ -z "$(pods "select(.pod | startswith(\"10.244.0.$(($1 + 1)):\")) | .pod")" ]
 }
 
+# id of pod $1's port 8080, and what was counted of it
+counts_of()
+{
+	pods "select(.pod == \"10.244.0.$(($1 + 1)):8080\") | [.id, .packets, .bytes, .flows_total, .requests_total, .latency_count,
+		.reverse_packets, .handshake_count, .latency_p50_ns] | join(\" \")"
+}
+
 test_reload()
 {
 	local before packets id
-	start 3 "1 2" "udp_idle: 4s, closed: 4s"
+	start 4 "1 2" "udp_idle: 4s, closed: 4s"
 	start_load 8
 	id=$(pods 'select(.pod == "10.244.0.2:8080") | .id')
 	config "1 2 3" "udp_idle: 4s, closed: 4s"
@@ -93,11 +100,18 @@ test_reload()
 	done
 	finish_load
 	wait_for 30 gone 1
-	# its flows are gone, its id is free: the next new pod may have it
+	# its flows are gone, its id is free: an agent that adopts gives the lowest ids and slots first
 	[ -n "$id" ]
-	config "1 2 3"
+	assert "pod 2 was counted" [ "$(counts_of 2 | cut -d ' ' -f 6)" -gt 50 ]
+	packets=$(counts_of 2)
+	kill_agent
+	pt_agent
+	config "2 3 4" "udp_idle: 4s, closed: 4s"
 	pt_reload
-	reached 1 2 3
+	assert "another pod under its id begins at zero" [ "$(counts_of 4)" = "$id 0 0 0 0 0 0 0 " ]
+	assert "others go on" [ "$(counts_of 2)" = "$packets" ]
+	reached 2 3 4
+	assert "and is counted" [ "$(open_of 4)" -gt 10 ]
 }
 
 # ---- broken files ----
