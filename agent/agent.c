@@ -8,8 +8,7 @@
 #include <string.h>
 
 #include "agent/log.h"
-
-#define MAX_LINKS 64
+#include "agent/uplinks.h"
 
 /* Attaches to the devices of the command line. Several hooks may differ. */
 static int attach_devices(struct agent *a, struct pintle_err *err)
@@ -44,31 +43,18 @@ static int open_datapath(struct agent *a, struct pintle_err *err)
 	return code ? code : datapath__lock_writer(a->dp, err);
 }
 
-/* Does any uplink forward by XDP? */
-static int uses_xdp(const struct agent *a, bool *ret_xdp, struct pintle_err *err)
-{
-	struct datapath_link links[MAX_LINKS];
-	int nr = datapath__links(a->dp, links, MAX_LINKS, err);
-
-	if (nr < 0)
-		return nr;
-	*ret_xdp = false;
-	for (int i = 0; i < nr && i < MAX_LINKS; i++)
-		if (!strcmp(links[i].kind, "xdp"))
-			*ret_xdp = true;
-	return 0;
-}
-
 static int open_tables(struct agent *a, struct pintle_err *err)
 {
 	const struct paths_callbacks callbacks = { .arg = a, .alarm = agent__on_alarm };
-	bool is_xdp;
+	struct uplinks uplinks;
 	int code = tables__open(datapath__maps(a->dp), datapath__grace, a->dp, &a->tables, err);
 
 	if (!code)
-		code = uses_xdp(a, &is_xdp, err);
+		code = uplinks__look(a->dp, a->ni, &uplinks, err);
 	if (!code)
-		code = paths__open(a->dp, a->tables, a->ni, is_xdp, &callbacks, &a->paths, err);
+		code = paths__open(a->dp, a->tables, a->ni, uplinks.has_xdp, &callbacks, &a->paths, err);
+	if (!code)
+		paths__set_uplink_mtu(a->paths, uplinks.mtu_bytes);
 	if (!code)
 		code = podstats__open(a->dp, &a->stats, err);
 	if (!code)
@@ -127,23 +113,23 @@ int agent__open(struct agent *a, const struct cmd_args *args, struct pintle_err 
 	memset(a, 0, sizeof(*a));
 	a->args = args;
 	a->delivery = (struct delivery_writer){ .run_dir = args->run_dir, .pin_dir = args->pin_dir };
+	/* what can fail for reasons of this process comes before anything of the machine is changed */
 	code = netinfo__open(&a->ni, err);
-	if (!code)
-		code = open_datapath(a, err);
-	if (!code)
-		code = attach_devices(a, err);
 	if (!code)
 		code = open_loop(a, err);
 	if (!code)
 		code = eventlog__open(args->run_dir, args->pin_dir, &a->events, err);
 	if (!code)
-		eventlog__set_maps(a->events, datapath__maps(a->dp));
-	if (!code)
 		code = rejector__open(&a->rejector, err);
+	if (!code)
+		code = open_datapath(a, err);
+	if (!code)
+		code = attach_devices(a, err);
 	if (!code)
 		code = open_tables(a, err);
 	if (code)
 		return code;
+	eventlog__set_maps(a->events, datapath__maps(a->dp));
 	sweeper__init(&a->sweeper, a->dp);
 	a->seen_requests = __atomic_load_n(&datapath__maps(a->dp)->ctl->requests, __ATOMIC_ACQUIRE);
 	code = agent__open_events(a, err);

@@ -42,7 +42,7 @@ struct agent {
 	struct pintle_config *config; /* in force; NULL before the first */
 	uint32_t seen_requests;	      /* of ctl */
 	uint64_t last_tick_ns;
-	uint64_t next_reap_ns;
+	uint64_t next_reap_ns, next_uplinks_ns;
 	struct delivery_writer delivery;
 	uint64_t next_delivery_ns;
 	double reject_carry; /* fraction of a reject not yet given */

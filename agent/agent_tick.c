@@ -2,8 +2,10 @@
 /* The periodic part: heartbeat, reject budget, sweep, gains, paths. Everything here is bounded in time. */
 #include "agent/agent.h"
 #include "agent/log.h"
+#include "agent/uplinks.h"
 
 #define REAP_PERIOD_NS 5000000000ull
+#define UPLINKS_PERIOD_NS 1000000000ull
 #define DELIVERY_PERIOD_NS 1000000000ull
 
 /* Refills what the programs may reject until the next tick: rate * time, at most one second's worth saved up. */
@@ -68,6 +70,23 @@ static void learn(struct agent *a, uint64_t now_ns)
 		log_warn_limited("gains not updated", log_str("reason", err.msg));
 }
 
+/* An uplink that went takes its traffic along: said, and said again. */
+static void look_at_uplinks(struct agent *a, uint64_t now_ns)
+{
+	struct pintle_err err = { 0 };
+	struct uplinks uplinks;
+
+	if (now_ns < a->next_uplinks_ns)
+		return;
+	a->next_uplinks_ns = now_ns + UPLINKS_PERIOD_NS;
+	if (uplinks__look(a->dp, a->ni, &uplinks, &err))
+		log_warn_limited("uplinks not looked at", log_str("reason", err.msg));
+	else if (uplinks.nr_gone)
+		log_warn_limited(
+			"an uplink is gone, or has lost pintle's program: pintle status names it, pintle attach takes a new one",
+			log_uint("gone", uplinks.nr_gone), log_uint("attached", uplinks.nr));
+}
+
 void agent__tick(void *arg, uint64_t now_ns)
 {
 	struct agent *a = arg;
@@ -91,4 +110,5 @@ void agent__tick(void *arg, uint64_t now_ns)
 	paths__tick(a->paths, now_ns);
 	tell_delivery(a, now_ns);
 	reap(a, now_ns);
+	look_at_uplinks(a, now_ns);
 }

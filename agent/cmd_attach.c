@@ -15,6 +15,7 @@
 #include "agent/netinfo.h"
 #include "agent/paths.h"
 #include "agent/tables.h"
+#include "agent/uplinks.h"
 
 #define SELF_TEST_MS \
 	3000 /* for the pods' devices to pass the redirect self-test; the agent goes on with those that take longer */
@@ -138,16 +139,19 @@ static int find_paths(struct attach *attach, struct pintle_err *err)
 {
 	struct pollfd fd = { .fd = netinfo__fd(attach->ni), .events = POLLIN };
 	uint64_t now = clock__monotonic_ns(), end = now + SELF_TEST_MS * 1000000ull;
-	bool changed, is_xdp = false;
+	struct uplinks uplinks;
+	bool changed;
 	int ret;
 
 	if (!wants_redirect(attach->config))
 		return 0;
-	for (int i = 0; i < attach->nr_uplinks; i++)
-		is_xdp |= attach->uplinks[i].hook == HOOK_XDP;
-	ret = paths__open(attach->dp, attach->tables, attach->ni, is_xdp, NULL, &attach->paths, err);
+	ret = uplinks__look(attach->dp, attach->ni, &uplinks, err);
 	if (!ret)
-		ret = paths__refresh(attach->paths, attach->config, now, err);
+		ret = paths__open(attach->dp, attach->tables, attach->ni, uplinks.has_xdp, NULL, &attach->paths, err);
+	if (ret)
+		return ret;
+	paths__set_uplink_mtu(attach->paths, uplinks.mtu_bytes);
+	ret = paths__refresh(attach->paths, attach->config, now, err);
 	while (!ret && (attach->unready = count_unready(attach)) && now < end) {
 		if (poll(&fd, 1, 20) > 0) {
 			ret = netinfo__process(attach->ni, &changed, err);
@@ -203,9 +207,10 @@ static int run(struct attach *attach, struct pintle_err *err)
 		ret = attach_devices(attach, err);
 	if (!ret && attach->config)
 		ret = find_paths(attach, err);
-	if (ret && !attach->was_loaded)
-		datapath__remove(args->pin_dir, NULL); /* as if nothing had been tried */
-	else if (!ret)				       /* a drain that was begun is called off */
+	/* As if nothing had been tried; but never what another pintle, which came in between, works on now. */
+	if (ret && datapath__made_maps(attach->dp) && !datapath__lock_writer(attach->dp, NULL))
+		datapath__remove(args->pin_dir, NULL);
+	else if (!ret) /* a drain that was begun is called off */
 		__atomic_and_fetch(&datapath__maps(attach->dp)->ctl->flags, ~PINTLE_CTL_DRAINING, __ATOMIC_RELAXED);
 	return ret;
 }

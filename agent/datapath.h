@@ -32,6 +32,8 @@ void datapath__close(struct datapath *dp);
  * Holds the lock of the directory while it works (-EBUSY names the other process). -EOPNOTSUPP: this kernel cannot; -EPERM names the
  * missing capabilities; -ENODEV: no bpffs, with the mount command; -EPROTO: what is pinned cannot be used, with the way out. */
 int datapath__load(const char *pin_dir, const struct table_sizes_in *sizes, struct datapath **ret_dp, struct pintle_err *err);
+/* Whether datapath__load() made the maps, as judged under the lock: who fails afterwards may then remove them. */
+bool datapath__made_maps(const struct datapath *dp);
 /* Lets libbpf and the verifier speak on stderr (-vv); else what they say on a failure is part of the error message. */
 void datapath__set_verbose(bool verbose);
 

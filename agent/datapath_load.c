@@ -346,6 +346,12 @@ int datapath__load(const char *pin_dir, const struct table_sizes_in *sizes, stru
 		datapath__close(dp);
 		return ret;
 	}
+	dp->made_maps = !had_maps;
 	*ret_dp = dp;
 	return 0;
+}
+
+bool datapath__made_maps(const struct datapath *dp)
+{
+	return dp->made_maps;
 }

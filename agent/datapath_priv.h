@@ -55,6 +55,7 @@ struct datapath {
 	int dir_fd;
 	int writer_fd; /* lock of the one who writes tables; -1 = not held */
 	bool is_writable;
+	bool made_maps; /* this process made them, a moment ago */
 	int map_fds[DP_NR_MAPS];
 	int prog_fds[DP_NR_PROGS];
 	void *mem[DP_NR_MAPS];

@@ -52,6 +52,11 @@ void paths__close(struct paths *paths)
 	free(paths);
 }
 
+void paths__set_uplink_mtu(struct paths *paths, uint32_t mtu_bytes)
+{
+	paths->uplink_mtu = mtu_bytes;
+}
+
 void paths__set_hook(struct paths *paths, bool hook_is_xdp)
 {
 	if (paths->hook_is_xdp == hook_is_xdp)
@@ -147,6 +152,10 @@ static void path_pod__resolve(struct paths *paths, struct path_pod *pod, uint64_
 	}
 	if (path.is_local || path.has_gateway) {
 		path_pod__lose(paths, pod, path.is_local ? WHY_HOST_NETWORK : WHY_REMOTE);
+		return;
+	}
+	if (pod->wants && paths->uplink_mtu && path.mtu && path.mtu != paths->uplink_mtu) {
+		path_pod__lose(paths, pod, WHY_MTU);
 		return;
 	}
 	if (!path.has_macs) { /* the neighbour, or the bridge, is being asked */
@@ -460,6 +469,7 @@ const char *paths__reason(const struct paths *paths, uint16_t pod)
 		[WHY_NO_DEVICE] = "its device does not exist",
 		[WHY_NO_MAC] = "its MAC is unknown: the neighbour or the bridge has not answered",
 		[WHY_NO_DETAIL] = "more pods than statistics slots: redirect could not be supervised, delivery is pass",
+		[WHY_MTU] = "its MTU is not the uplink's: a redirected packet that is too big would vanish, delivery is pass",
 		[WHY_NO_SLOT] = "its device went, or there is no devmap slot left: delivery is pass",
 	};
 	const struct path_pod *record;

@@ -42,6 +42,9 @@ int paths__open(struct datapath *dp, struct tables *tables, struct netinfo *ni, 
 		const struct paths_callbacks *callbacks, struct paths **ret_paths, struct pintle_err *err);
 void paths__close(struct paths *paths); /* leaves maps and programs as they are: traffic goes on */
 void paths__set_hook(struct paths *paths, bool hook_is_xdp);
+/* A redirected packet meets no routing and so no "too big": pods whose path has another MTU than the uplinks stay with `pass`. 0 (several
+ * uplinks that differ, or unknown) compares nothing. Before paths__refresh(). */
+void paths__set_uplink_mtu(struct paths *paths, uint32_t mtu_bytes);
 
 /* -EINVAL when a pod's address is one of this node (a hostNetwork pod): names service, pod and line. To be asked before a configuration is
  * applied. */

@@ -23,6 +23,7 @@ enum path_why {
 	WHY_NO_MAC,
 	WHY_NO_DETAIL,
 	WHY_NO_SLOT,
+	WHY_MTU,
 	WHY_DEVICE, /* see the device's own reason */
 };
 
@@ -85,6 +86,7 @@ struct paths {
 	const struct table_maps *maps;
 	struct paths_callbacks callbacks;
 	bool hook_is_xdp;
+	uint32_t uplink_mtu; /* 0 = unknown, not compared */
 	uint64_t compared_ns;
 	uint32_t nr_pods;		       /* records in use end before this */
 	struct path_pod pods[PATHS_MAX];       /* a pod has one statistics slot at most, so these suffice */

@@ -119,6 +119,16 @@ static __always_inline void count_new_flow(__u32 pod_id)
 		traffic->flows += 1;
 }
 
+/* Two new flows of one client port, through two frontends of one pod, on two CPUs: neither saw the other when it chose. After publication (a full
+ * barrier) one of them does, and gives way: the sender tries again. */
+static __always_inline bool gave_way(struct new_flow *f)
+{
+	if (!has_siblings(f->pod) || flow_backend(f->state) != f->pod || !sibling_holds(f->pod))
+		return false;
+	free_key(f->index, f->key, f->family);
+	return true;
+}
+
 /* Chooses for and inserts the flow in scratch. CONTINUE with f->state, or the verdict: PASS_DRAINING, REJECT_NO_POD (the caller rejects),
  * DROP_*, PASS_INTERNAL. */
 __global_fn int new_flow(void)
@@ -150,9 +160,13 @@ __global_fn int new_flow(void)
 	verdict = flow_insert();
 	if (verdict == PINTLE_V_DROP_TABLE_FULL)
 		event_table_full(f->key, f->frontend);
-	if (verdict == PINTLE_V_CONTINUE && flow_backend(f->state) == f->pod)
+	if (verdict != PINTLE_V_CONTINUE)
+		return verdict;
+	if (gave_way(f))
+		return PINTLE_V_DROP_SIBLING;
+	if (flow_backend(f->state) == f->pod)
 		count_new_flow(f->pod);
-	return verdict;
+	return PINTLE_V_CONTINUE;
 }
 
 #endif

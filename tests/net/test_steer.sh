@@ -106,6 +106,20 @@ test_silent_drop()
 	pt_json "$PT_TMP/after" '.ok == .requests'
 }
 
+# A pod behind a smaller MTU is not redirected to: the stack says "too big", a redirect would not.
+test_redirect_mtu()
+{
+	pt_up --pods 1
+	in_ns node ip link set pod1 mtu 1300
+	pt_pods queue:tcp:8080
+	pt_config policy=rr delivery=redirect protocols=tcp
+	pt_agent
+	traffic_one
+	sleep 1.5 # reasons are published once a second
+	pt_pintle -o json pod list >"$PT_TMP/pods"
+	pt_json "$PT_TMP/pods" '.pods[0].delivery == "pass"' '.pods[0].delivery_reason | test("MTU")'
+}
+
 test_policies()
 {
 	local policy
@@ -230,6 +244,7 @@ pt_test_hooks "redirect: routed pods, kube-proxy's FORWARD rules" test_redirect 
 pt_test_hooks "redirect: bridged pods" test_redirect --shape bridge
 pt_test_hooks "redirect verdicts reconcile with the device" test_redirect_reconciles
 PT_HOOK=xdp pt_test "redirect: a silent drop raises an alarm" test_silent_drop
+pt_test_hooks "redirect: not where the MTU differs" test_redirect_mtu
 pt_test_hooks "every policy serves every request, rr rotates exactly" test_policies
 pt_test_hooks "unknown port and no pod: refused, rate limited" test_reject
 pt_test_hooks "unknown ports of a local VIP pass" test_local_vip
