@@ -78,6 +78,20 @@ static void on_signal(void *arg, int signo)
 	loop__stop(a->loop);
 }
 
+/* A file that cannot be used is an error while there is nothing that it could replace; with a configuration in force, that one stays. */
+static int first_configuration(struct agent *a, struct pintle_err *err)
+{
+	struct pintle_config *config = NULL;
+	int code = a->source->ops->process(a->source, &config, err);
+
+	if (!code && config)
+		code = agent__apply(a, config, err);
+	if (!code || !datapath__maps(a->dp)->ctl->generation)
+		return code;
+	log_error("configuration refused; the one in force stays", log_str("reason", err->msg));
+	return 0;
+}
+
 static int open_source(struct agent *a, struct pintle_err *err)
 {
 	int code;
@@ -89,7 +103,7 @@ static int open_source(struct agent *a, struct pintle_err *err)
 		return code;
 	code = loop__add_fd(a->loop, a->source->ops->fd(a->source), agent__on_source, a, err);
 	if (!code)
-		agent__on_source(a);
+		code = first_configuration(a, err);
 	return code;
 }
 

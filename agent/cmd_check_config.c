@@ -3,6 +3,8 @@
 #include "agent/clock.h"
 #include "agent/cmd.h"
 #include "agent/config.h"
+#include "agent/netinfo.h"
+#include "agent/paths.h"
 
 struct cfg_totals {
 	size_t frontends, pods, draining, down, redirect;
@@ -56,6 +58,19 @@ static void cfg__warnings(struct out *out, const struct pintle_config *config)
 	out__end(out);
 }
 
+/* What only this node can tell: pods that are the node itself. Without netlink the file alone is judged. */
+static int cfg__vet(const struct pintle_config *config, struct pintle_err *err)
+{
+	struct netinfo *ni;
+	int code;
+
+	if (netinfo__open(&ni, NULL))
+		return 0;
+	code = paths__vet(ni, config, err);
+	netinfo__close(ni);
+	return code;
+}
+
 int cmd_check_config(const struct cmd_args *args)
 {
 	struct cfg_totals totals = { 0 };
@@ -68,6 +83,10 @@ int cmd_check_config(const struct cmd_args *args)
 	if (config__load_file(args->config_file, CONFIG_MAX_BYTES, &config, &err))
 		return cmd__fail(args, &err);
 	start_ns = clock__monotonic_ns() - start_ns;
+	if (cfg__vet(config, &err)) {
+		config__free(config);
+		return cmd__fail(args, &err);
+	}
 	out = cmd__out(args);
 	if (!out) {
 		config__free(config);
