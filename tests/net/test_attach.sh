@@ -224,6 +224,25 @@ test_redirect()
 	assert "nothing is left on any device" [ "$(jq '[.[] | .xdp[], .tc[]] | length' "$PT_TMP/net")" = 0 ]
 }
 
+# Two that start from nothing: whoever fails must not take away what the other uses.
+test_two_from_nothing()
+{
+	local i first rc1 rc2
+	pt_up --pods 1
+	pt_config
+	for i in 1 2 3 4; do
+		pt_pintle attach --hook "$PT_HOOK" -c "$PT_CONFIG" "$PT_UPLINK" >"$PT_TMP/first" 2>&1 &
+		first=$!
+		rc2=0 rc1=0
+		pt_pintle attach --hook "$PT_HOOK" -c "$PT_CONFIG" "$PT_UPLINK" >"$PT_TMP/second" 2>&1 || rc2=$?
+		wait "$first" || rc1=$?
+		cat "$PT_TMP/first" "$PT_TMP/second"
+		assert "round $i: one succeeds" [ $((rc1 * rc2)) -eq 0 ]
+		assert "round $i: it is attached" [ "$(pt_pintle -o json status | jq '[.. | objects | select(.alive? == true)] | length')" -ge 2 ]
+		pt_pintle detach --now
+	done
+}
+
 test_reads_well()
 {
 	local map
@@ -250,6 +269,7 @@ pt_test "torn and foreign pins are named, with the way out" test_bad_pins
 pt_test "pins of another ABI version are refused" test_other_abi
 pt_test "a load that is killed can be repeated" test_killed_load
 pt_test "two pintles never load at once" test_two_at_once
+pt_test_hooks "of two that attach at once from nothing, one stays" test_two_from_nothing
 pt_test "another network namespace is told apart" test_other_netns
 pt_test_hooks "redirect is tested and allowed without an agent" test_redirect
 pt_test "maps and status read well" test_reads_well
