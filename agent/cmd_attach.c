@@ -177,6 +177,13 @@ static int attach_devices(struct attach *attach, struct pintle_err *err)
 	return ret;
 }
 
+/* As if nothing had been tried; but never what another pintle, which came in between, works on now. */
+static void undo(struct attach *attach)
+{
+	if (datapath__made_maps(attach->dp) && !datapath__lock_writer(attach->dp, NULL))
+		datapath__remove(attach->args->pin_dir, NULL);
+}
+
 static int run(struct attach *attach, struct pintle_err *err)
 {
 	const struct cmd_args *args = attach->args;
@@ -207,10 +214,9 @@ static int run(struct attach *attach, struct pintle_err *err)
 		ret = attach_devices(attach, err);
 	if (!ret && attach->config)
 		ret = find_paths(attach, err);
-	/* As if nothing had been tried; but never what another pintle, which came in between, works on now. */
-	if (ret && datapath__made_maps(attach->dp) && !datapath__lock_writer(attach->dp, NULL))
-		datapath__remove(args->pin_dir, NULL);
-	else if (!ret) /* a drain that was begun is called off */
+	if (ret)
+		undo(attach);
+	else /* a drain that was begun is called off */
 		__atomic_and_fetch(&datapath__maps(attach->dp)->ctl->flags, ~PINTLE_CTL_DRAINING, __ATOMIC_RELAXED);
 	return ret;
 }

@@ -138,6 +138,18 @@ static void path_pod__join_device(struct paths *paths, struct path_pod *pod, uin
 	pod->redirected = paths__redirected(paths, pod);
 }
 
+/* Why a path that is there will not do, whatever else is found out about it. */
+static enum path_why path_pod__unfit(const struct paths *paths, const struct path_pod *pod, const struct net_path *path)
+{
+	if (path->is_local)
+		return WHY_HOST_NETWORK;
+	if (path->has_gateway)
+		return WHY_REMOTE;
+	if (pod->wants && paths->uplink_mtu && path->mtu && path->mtu != paths->uplink_mtu)
+		return WHY_MTU;
+	return WHY_NONE;
+}
+
 /* Route, neighbour and FDB say where it is; writes the path words when they differ from what is there. */
 static void path_pod__resolve(struct paths *paths, struct path_pod *pod, uint64_t now_ns)
 {
@@ -150,12 +162,8 @@ static void path_pod__resolve(struct paths *paths, struct path_pod *pod, uint64_
 		path_pod__retry_later(pod, now_ns);
 		return;
 	}
-	if (path.is_local || path.has_gateway) {
-		path_pod__lose(paths, pod, path.is_local ? WHY_HOST_NETWORK : WHY_REMOTE);
-		return;
-	}
-	if (pod->wants && paths->uplink_mtu && path.mtu && path.mtu != paths->uplink_mtu) {
-		path_pod__lose(paths, pod, WHY_MTU);
+	if (path_pod__unfit(paths, pod, &path) != WHY_NONE) {
+		path_pod__lose(paths, pod, path_pod__unfit(paths, pod, &path));
 		return;
 	}
 	if (!path.has_macs) { /* the neighbour, or the bridge, is being asked */
