@@ -46,7 +46,7 @@ static int open_datapath(struct agent *a, struct pintle_err *err)
 static int open_tables(struct agent *a, struct pintle_err *err)
 {
 	const struct paths_callbacks callbacks = { .arg = a, .alarm = agent__on_alarm };
-	struct uplinks uplinks;
+	struct uplinks uplinks = { 0 };
 	int code = tables__open(datapath__maps(a->dp), datapath__grace, a->dp, &a->tables, err);
 
 	if (!code)

@@ -74,7 +74,7 @@ static void learn(struct agent *a, uint64_t now_ns)
 static void look_at_uplinks(struct agent *a, uint64_t now_ns)
 {
 	struct pintle_err err = { 0 };
-	struct uplinks uplinks;
+	struct uplinks uplinks = { 0 };
 
 	if (now_ns < a->next_uplinks_ns)
 		return;

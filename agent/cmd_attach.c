@@ -139,7 +139,7 @@ static int find_paths(struct attach *attach, struct pintle_err *err)
 {
 	struct pollfd fd = { .fd = netinfo__fd(attach->ni), .events = POLLIN };
 	uint64_t now = clock__monotonic_ns(), end = now + SELF_TEST_MS * 1000000ull;
-	struct uplinks uplinks;
+	struct uplinks uplinks = { 0 };
 	bool changed;
 	int ret;
 
