@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The life of flows by literal states, loads and statistics: nothing here asks the model. */
+#include <time.h>
+
 #include "pintle/score.h"
 #include "tests/bpf/check_bpf.h"
 #include "tests/bpf/kit.h"
@@ -109,6 +111,27 @@ START_TEST(tcp_measures)
 END_TEST
 
 /* A request that found r others at a pod that serves C at once takes (r + 1) / C as long, or no longer while r + 1 <= C. */
+/* The second request of a connection is timed from itself, not from the first. */
+START_TEST(next_request_is_timed_anew)
+	{
+		const struct timespec pause = { .tv_nsec = 300000000 };
+		struct rig *r = one_pod();
+		uint64_t first_ns;
+
+		kit__to_vip(r, 7, WIRE_SYN, 0);
+		kit__from_pod(r, 7, 0, SA, 0);
+		kit__to_vip(r, 7, PA, 100);
+		kit__from_pod(r, 7, 0, PA, 50);
+		ck_assert_uint_eq(rig__stats(r, 0).latency_count, 1);
+		first_ns = rig__stats(r, 0).latency_ns;
+		nanosleep(&pause, NULL);
+		kit__to_vip(r, 7, PA, 100);
+		kit__from_pod(r, 7, 0, PA, 50);
+		ck_assert_uint_eq(rig__stats(r, 0).latency_count, 2);
+		ck_assert_uint_lt(rig__stats(r, 0).latency_ns - first_ns, 250000000);
+	}
+END_TEST
+
 START_TEST(gain_is_normalised_by_load)
 	{
 		static const struct {
@@ -327,6 +350,7 @@ Suite *life_suite(void)
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, tcp_life);
 	tcase_add_test(tc, tcp_measures);
+	tcase_add_test(tc, next_request_is_timed_anew);
 	tcase_add_loop_test(tc, gain_is_normalised_by_load, 0, 7);
 	tcase_add_test(tc, unsampled_is_not_timed);
 	tcase_add_test(tc, reset_by_client);
