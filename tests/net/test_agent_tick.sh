@@ -131,6 +131,7 @@ test_clock_step()
 		-c "$PT_CONFIG" dev "$PT_UPLINK" >>"$PT_TMP/agent.log" 2>&1
 	PT_AGENT=$PT_LAST
 	wait_for 10 alive "$PT_AGENT"
+	wait_for 10 pt_applied 0
 	start_load 7
 	for step in 315360000 -315360000 0; do # ten years
 		echo $step >"$PT_TMP/step.new"
