@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The maps of maps.h. The sizes here are placeholders of one entry: the loader sets them from struct pintle_meta. */
+/* The maps of maps.h. The sizes here are of one entry: the loader sets the real ones from struct pintle_meta. */
 #ifndef PINTLE_MAPS_BPF_H
 #define PINTLE_MAPS_BPF_H
 

@@ -18,7 +18,7 @@
 	M(FRONTENDS, "pt_frontends", ARRAY, __u32, struct pintle_frontend, MMAPABLE, "frontends, by frontend id")              \
 	M(SERVICES, "pt_services", ARRAY, __u32, struct pintle_service, MMAPABLE, "services, by service id")                   \
 	M(MEMBERS, "pt_members", ARRAY, __u32, struct pintle_member_line, MMAPABLE, "two halves of member lines")              \
-	M(PICKS, "pt_picks", ARRAY, __u32, struct pintle_pick_line, MMAPABLE, "Maglev, weighted and sampling tables")          \
+	M(PICKS, "pt_picks", ARRAY, __u32, struct pintle_pick_line, MMAPABLE, "Maglev and weighted tables")                    \
 	M(PODS, "pt_pods", ARRAY, __u32, struct pintle_pod, MMAPABLE, "pods, by pod id")                                       \
 	M(SIBLINGS, "pt_siblings", ARRAY, __u32, struct pintle_siblings, MMAPABLE, "frontends of each pod, by pod id")         \
 	M(LOADS, "pt_loads", ARRAY, __u32, struct pintle_load, MMAPABLE, "requests in flight and open flows, by pod id")       \
