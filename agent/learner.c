@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/flowview.h"
 #include "policy/gain.h"
 
 #define NO_POD 0xffffffffu
@@ -14,7 +15,8 @@
 #define SAMPLE_ALL_AGAIN_PER_S 2000.0
 
 struct detail {
-	uint32_t pod; /* NO_POD: slot not in use */
+	uint32_t pod;		  /* id; NO_POD: slot not in use */
+	struct endpoint endpoint; /* which pod that is: an id is given again */
 	struct gain gain;
 };
 
@@ -24,6 +26,7 @@ struct learner {
 	struct podstats *stats;
 	const struct pintle_config *config;
 	uint32_t nr_slots; /* highest in use + 1 */
+	bool is_refreshed; /* once at least: a pod that comes now was not there when the statistics were opened */
 	struct detail details[PINTLE_MAX_DETAIL];
 	uint64_t requests; /* answered or given up since the last look at the sampling */
 	uint64_t sampling_ns;
@@ -51,17 +54,23 @@ void learner__close(struct learner *l)
 	free(l);
 }
 
-/* A slot that came to another pod starts anew; what the maps held of its gain counts as one sample. */
+/* A slot that came to another pod starts anew: its statistics did; what the maps held of its gain counts as one sample. */
 static void take_slot(struct learner *l, uint32_t slot, uint32_t pod)
 {
 	struct detail *d = &l->details[slot];
 	int16_t adopted = tables__gain(l->tables, (uint16_t)pod);
+	struct endpoint endpoint;
 
+	if (!flowview__pod(datapath__maps(l->dp), (uint16_t)pod, &endpoint))
+		return;
 	if (slot >= l->nr_slots)
 		l->nr_slots = slot + 1;
-	if (d->pod == pod)
+	if (d->pod == pod && endpoint.port == d->endpoint.port && ip_addr__equal(&endpoint.addr, &d->endpoint.addr))
 		return;
+	if (l->is_refreshed)
+		podstats__restart(l->stats, slot);
 	d->pod = pod;
+	d->endpoint = endpoint;
 	gain__init(&d->gain);
 	if (adopted) {
 		d->gain.log2_us = adopted / 256.0;
@@ -99,6 +108,7 @@ void learner__refresh(struct learner *l, const struct pintle_config *config)
 	for (uint32_t i = 0; i < PINTLE_MAX_DETAIL; i++)
 		if (!seen[i])
 			l->details[i].pod = NO_POD;
+	l->is_refreshed = true;
 	set_sampling(l, l->shift);
 }
 

@@ -98,6 +98,14 @@ struct podstats_delta podstats__delta(const struct podstats *s, uint32_t slot)
 	return d;
 }
 
+void podstats__restart(struct podstats *s, uint32_t slot)
+{
+	if (slot >= PINTLE_MAX_DETAIL)
+		return;
+	s->now[slot] = (struct podstats_delta){ 0 };
+	s->before[slot] = (struct podstats_delta){ 0 };
+}
+
 int podstats__open(const struct datapath *dp, struct podstats **ret_stats, struct pintle_err *err)
 {
 	struct podstats *s = calloc(1, sizeof(*s));

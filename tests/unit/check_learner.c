@@ -13,6 +13,7 @@
 
 #define MS 1000000ull
 #define S 1000000000ull
+#define NO_CHANGE UINT32_MAX
 #define SAMPLED 3 /* shift while many requests come */
 
 static struct arena arena;
@@ -22,6 +23,7 @@ static struct pintle_config *config;
 static struct pintle_err err;
 static struct podstats_delta deltas[PINTLE_MAX_DETAIL];
 static uint32_t slots_read;
+static uint32_t restarted[PINTLE_MAX_DETAIL]; /* times */
 static int read_error;
 
 const struct table_maps *datapath__maps(const struct datapath *dp)
@@ -43,6 +45,12 @@ struct podstats_delta podstats__delta(const struct podstats *s, uint32_t slot)
 
 	(void)s;
 	return slot < slots_read ? deltas[slot] : none;
+}
+
+void podstats__restart(struct podstats *s, uint32_t slot)
+{
+	(void)s;
+	restarted[slot]++;
 }
 
 static int grace(void *arg)
@@ -223,6 +231,53 @@ START_TEST(a_pod_that_comes_is_not_the_one_that_went)
 	}
 END_TEST
 
+static struct pintle_config *make_many(uint32_t nr, uint32_t changed, const char *other)
+{
+	struct pintle_config *c = config_make__new();
+	struct cfg_service *service = config_make__service(c, "alpha", PINTLE_POLICY_SCORE);
+	char addr[32];
+
+	config_make__frontend(service, "10.96.0.1", IPPROTO_TCP, 80);
+	for (uint32_t i = 0; i < nr; i++) {
+		snprintf(addr, sizeof(addr), "10.0.%u.%u", 1 + i / 250, 1 + i % 250);
+		if (i != changed || other)
+			config_make__pod(service, i == changed ? other : addr, 80);
+	}
+	return c;
+}
+
+/* Every id and every slot is taken, so the pod that comes gets both of the pod that went, with no refresh between. */
+START_TEST(an_id_given_again_starts_anew)
+	{
+		uint16_t id, slot;
+
+		arena__init(&arena, 16, PINTLE_MAX_DETAIL, 0);
+		ck_assert_int_eq(tables__open(&arena.maps, grace, NULL, &t, &err), 0);
+		open_learner();
+		memset(deltas, 0, sizeof(deltas));
+		memset(restarted, 0, sizeof(restarted));
+		read_error = 0;
+		config = NULL;
+		apply(make_many(PINTLE_MAX_DETAIL, NO_CHANGE, NULL));
+		id = pod_of("10.0.1.8");
+		slot = arena.maps.pods[id].detail;
+		*stats_of("10.0.1.8") = answers(100, 250);
+		tick(S);
+		ck_assert_int_eq(gain_in_force("10.0.1.8"), q8(250));
+		memset(deltas, 0, sizeof(deltas));
+		apply(make_many(PINTLE_MAX_DETAIL, 7, NULL));
+		ck_assert_int_eq(tables__reap(t, &err), 1);
+		apply(make_many(PINTLE_MAX_DETAIL, 7, "10.9.9.9"));
+		ck_assert_uint_eq(pod_of("10.9.9.9"), id);
+		ck_assert_uint_eq(arena.maps.pods[id].detail, slot);
+		ck_assert_uint_eq(restarted[slot - 1], 1); /* the statistics too begin anew */
+		*stats_of("10.9.9.9") = answers(1, 20);
+		tick(2 * S);
+		ck_assert_int_eq(gain_in_force("10.9.9.9"), q8(20));
+		end();
+	}
+END_TEST
+
 START_TEST(clocks_may_do_what_they_like)
 	{
 		static const uint64_t nows[] = { 100 * S, 50 * S, 0, 100 * S, UINT64_MAX, 1, UINT64_MAX / 2, 100 * S, 101 * S };
@@ -291,6 +346,7 @@ int main(void)
 	tcase_add_test(tcase, answers_become_gains);
 	tcase_add_test(tcase, an_adopted_gain_is_a_first_sample);
 	tcase_add_test(tcase, a_pod_that_comes_is_not_the_one_that_went);
+	tcase_add_test(tcase, an_id_given_again_starts_anew);
 	tcase_add_test(tcase, clocks_may_do_what_they_like);
 	tcase_add_test(tcase, sampling_follows_the_rate);
 	tcase_add_test(tcase, statistics_that_cannot_be_read_change_nothing);

@@ -134,6 +134,24 @@ START_TEST(a_slot_that_went_back_has_no_advance)
 	}
 END_TEST
 
+/* A busy pod after a calm one: the new counts are higher, so they do not show that they began anew. */
+START_TEST(a_slot_given_to_another_counts_from_zero)
+	{
+		struct podstats *s = begin();
+		struct pintle_err err;
+
+		set(3, &(struct pintle_pod_stats){ .latency_count = 2, .latency_ns = 500 });
+		ck_assert_int_eq(podstats__read(s, 8, &err), 0);
+		podstats__restart(s, 3);
+		podstats__restart(s, UINT32_MAX);
+		set(3, &(struct pintle_pod_stats){ .latency_count = 3, .latency_ns = 600 });
+		ck_assert_int_eq(podstats__read(s, 8, &err), 0);
+		ck_assert_uint_eq(podstats__delta(s, 3).latency_count, 3);
+		ck_assert_uint_eq(podstats__delta(s, 3).latency_ns, 600);
+		end(s);
+	}
+END_TEST
+
 START_TEST(a_map_that_cannot_be_read_is_an_error)
 	{
 		struct podstats *s = begin();
@@ -161,6 +179,7 @@ int main(void)
 	}
 	tcase_add_test(tcase, advances_are_sums_over_cpus);
 	tcase_add_loop_test(tcase, a_slot_that_went_back_has_no_advance, 0, 6);
+	tcase_add_test(tcase, a_slot_given_to_another_counts_from_zero);
 	tcase_add_test(tcase, a_map_that_cannot_be_read_is_an_error);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
