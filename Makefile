@@ -9,6 +9,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 include mk/flags.mk
 include mk/bpf.mk
+include mk/train.mk
 include mk/build.mk
 include mk/test.mk
 include mk/tasks.mk

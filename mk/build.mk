@@ -17,7 +17,7 @@ BENCH_SRC := $(filter-out %.bpf.c,$(sort $(wildcard bench/*/*.c)))
 BENCH_TOOLS := $(sort $(patsubst bench/%/,%,$(dir $(BENCH_SRC))))
 
 obj = $(patsubst %.c,$(O)/obj/%.o,$(1))
-C_SRC := $(AGENT_SRC) $(POLICY_SRC) $(UNIT_SRC) $(UNIT_LIB_SRC) $(UNIT_KERNEL_SRC) $(BPFTEST_SRC) $(MODEL_SRC) $(ABI_SRC) \
+C_SRC := $(AGENT_SRC) $(POLICY_SRC) $(TRAIN_SRC) $(TRAIN_MAIN_SRC) $(UNIT_SRC) $(UNIT_LIB_SRC) $(UNIT_KERNEL_SRC) $(BPFTEST_SRC) $(MODEL_SRC) $(ABI_SRC) \
 	$(VERIFIER_SRC) $(NETTOOL_SRC) $(FUZZ_SRC) $(FUZZ_LIB_SRC) \
 	$(BENCH_SRC) $(wildcard tests/fuzz/replay.c)
 C_OBJ := $(call obj,$(C_SRC))
@@ -39,7 +39,7 @@ OUTPUTS += $(C_OBJ) $(LIBAGENT) $(UNIT_BIN) $(BPFTEST_BIN) $(ABI_BIN) $(VERIFIER
 DEPS += $(C_OBJ:.o=.d)
 
 .PHONY: all programs benches
-all: $(PROGRAM) $(LIBAGENT) $(LIBPOLICY) $(BPF_OBJ) ## build the agent and the BPF object
+all: $(PROGRAM) $(LIBAGENT) $(LIBPOLICY) $(LIBTRAIN) $(TRAIN_BIN) $(BPF_OBJ) ## build the agent and the BPF object
 programs: $(UNIT_BIN) $(BPFTEST_BIN) $(ABI_BIN) $(VERIFIER_BIN) $(NETTOOL_BIN) $(REPLAY_BIN)
 benches: $(BENCH_BIN) $(EXTRA_BPF_OBJ) ## build the bench tools
 
@@ -70,14 +70,14 @@ $(LIBAGENT) $(LIBPOLICY) $(LIBMODEL): # an object that went must not stay in: th
 	$(Q)rm -f $@ && $(AR) rcsD $@ $(filter %.o,$^)
 
 link = $(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(filter %.o,$^) $(filter %/libmodel.a,$^) $(filter %/libagent.a,$^) \
-	$(filter %/libpolicy.a,$^) $(1) $(LIBS) -o $@
+	$(filter %/libtrain.a,$^) $(filter %/libpolicy.a,$^) $(1) $(LIBS) -o $@
 
 $(PROGRAM): $(O)/obj/agent/main.o $(LIBAGENT) $(LIBPOLICY)
 	$(say) LINK $@
 	$(call link)
 
 $(UNIT_BIN): $(O)/%: $(O)/obj/%.o $(call obj,$(UNIT_LIB_SRC)) \
-	$$(call obj,$$(filter tests/unit/$$(subst check_,,$$(notdir $$*))_kernel.c,$$(UNIT_KERNEL_SRC))) $(LIBMODEL) $(LIBAGENT) $(LIBPOLICY)
+	$$(call obj,$$(filter tests/unit/$$(subst check_,,$$(notdir $$*))_kernel.c,$$(UNIT_KERNEL_SRC))) $(LIBMODEL) $(LIBAGENT) $(LIBTRAIN) $(LIBPOLICY)
 	$(say) LINK $@
 	$(call link,$(CHECK_LIBS))
 
@@ -95,12 +95,12 @@ $(NETTOOL_BIN): $(O)/tests/%: $(O)/obj/tests/net/tools/%.o $(LIBAGENT) $(LIBPOLI
 	$(say) LINK $@
 	$(call link)
 
-$(REPLAY_BIN): $(O)/tests/replay/%: $(O)/obj/tests/fuzz/fuzz_%.o $(O)/obj/tests/fuzz/replay.o $(call obj,$(FUZZ_LIB_SRC)) $(LIBMODEL) $(LIBAGENT) $(LIBPOLICY)
+$(REPLAY_BIN): $(O)/tests/replay/%: $(O)/obj/tests/fuzz/fuzz_%.o $(O)/obj/tests/fuzz/replay.o $(call obj,$(FUZZ_LIB_SRC)) $(LIBMODEL) $(LIBAGENT) $(LIBTRAIN) $(LIBPOLICY)
 	$(say) LINK $@
 	$(call link)
 
 ifdef FUZZ
-$(FUZZ_BIN): $(O)/tests/fuzzers/%: $(O)/obj/tests/fuzz/fuzz_%.o $(call obj,$(FUZZ_LIB_SRC)) $(LIBMODEL) $(LIBAGENT) $(LIBPOLICY)
+$(FUZZ_BIN): $(O)/tests/fuzzers/%: $(O)/obj/tests/fuzz/fuzz_%.o $(call obj,$(FUZZ_LIB_SRC)) $(LIBMODEL) $(LIBAGENT) $(LIBTRAIN) $(LIBPOLICY)
 	$(say) LINK $@
 	$(call link,-fsanitize=fuzzer)
 endif
