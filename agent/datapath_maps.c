@@ -11,6 +11,7 @@
 #include "pintle/verdict.h"
 
 #define EVENTS_BYTES (256u * 1024)
+#define RECORDS_BYTES (256u * 1024) /* of 32 B with their headers: 8192, 80000 a second at ten looks a second */
 /* Verdicts are append only: room for those of later versions, so that an upgrade keeps the map. */
 #define VERDICT_ENTRIES 64u
 _Static_assert(PINTLE_V_MAX <= VERDICT_ENTRIES, "the verdict map has no room left: that is a new ABI version");
@@ -68,6 +69,7 @@ uint32_t dp_map__entries(enum dp_map map, const struct pintle_meta *meta)
 		[DP_MAP_META] = 1,
 		[DP_MAP_DEVMAP] = PINTLE_MAX_DETAIL,
 		[DP_MAP_EVENTS] = EVENTS_BYTES,
+		[DP_MAP_RECORDS] = RECORDS_BYTES,
 	};
 
 	return entries[map];

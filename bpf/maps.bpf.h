@@ -57,4 +57,9 @@ struct {
 	__uint(max_entries, 256 * 1024);
 } pt_events SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 * 1024);
+} pt_records SEC(".maps");
+
 #endif

@@ -6,6 +6,7 @@
 #include "maps.bpf.h"
 #include "pintle/score.h"
 #include "pkt.bpf.h"
+#include "record.bpf.h"
 
 static __always_inline void count_verdict(enum pintle_verdict verdict)
 {
@@ -109,6 +110,7 @@ __global_fn int record_first_byte(__u32 pod_id, __u32 slot_index, __u64 now_ns, 
 	stats->latency_ns += elapsed_ns;
 	hist_add(stats->latency_hist, elapsed_us);
 	stats->gain_q8 += pintle_log2_q8(elapsed_us) - expected_delay_q8(ctl, pod_id, load);
+	record_request(ctl, pod_id, load, elapsed_ns);
 	return 0;
 }
 

@@ -46,6 +46,7 @@ static uint32_t entries_of(enum pintle_map map, const struct pintle_meta *meta)
 		[PINTLE_MAP_LOADS] = meta->max_pods,
 		[PINTLE_MAP_TRAFFIC] = meta->max_pods,
 		[PINTLE_MAP_EVENTS] = EVENTS_BYTES,
+		[PINTLE_MAP_RECORDS] = EVENTS_BYTES,
 	};
 
 	return entries[map];

@@ -16,7 +16,7 @@
 #include <linux/types.h>
 
 /* Layout version of every structure and map here. A pinned map of another version is refused, never reinterpreted. */
-#define PINTLE_ABI_VERSION 1
+#define PINTLE_ABI_VERSION 2
 
 #define PINTLE_MAX_FRONTENDS 16384u /* frontend ids 0..16383 */
 #define PINTLE_MAX_SERVICES 16384u  /* service ids; one per (configured service, address family) */
@@ -295,7 +295,9 @@ struct pintle_ctl {
 	__u64 generation;     /* counts applied configurations */
 	__u32 requests;	      /* advanced by the CLI when it changed pod flags: the agent applies again */
 	__u32 uplink_ifindex; /* where redirected replies leave; 0 = several uplinks, ask the FIB */
-	__u64 pad[2];
+	__s32 record_budget;  /* records that may still be written to pt_records; refilled by `pintle record` while it runs */
+	__u32 records_lost;   /* by a full ring */
+	__u64 pad;
 	/* log2 of psi, Q8.8, by load r: [externality] drives the choice, [latency] normalises measurements */
 	__s16 psi_q8[PINTLE_PSI_ENTRIES];     /* log2((r + 1) + x * r) */
 	__s16 latency_q8[PINTLE_PSI_ENTRIES]; /* log2(r + 1) */
@@ -364,5 +366,18 @@ struct pintle_event {
 	__u8 packet[PINTLE_EVENT_PACKET_BYTES];
 };
 PINTLE_ASSERT_SIZE(struct pintle_event, 48 + 128);
+
+/* ---- records (their own ring buffer): timed requests as they are answered, for training ---- */
+
+struct pintle_record {
+	__u64 time_ns;	  /* CLOCK_MONOTONIC of the first byte */
+	__u64 latency_ns; /* since the choice (or the request): the choice was at time_ns - latency_ns */
+	__u16 pod;
+	__u16 frontend;
+	__u8 load;  /* of the pod at the choice; 255 = 255 or more */
+	__u8 class; /* of the flow; 0 = every flow is of one class */
+	__u16 pad;
+};
+PINTLE_ASSERT_SIZE(struct pintle_record, 24);
 
 #endif

@@ -29,6 +29,7 @@
 	M(CTL, "pt_ctl", ARRAY, __u32, struct pintle_ctl, MMAPABLE, "what the agent tells the programs")                       \
 	M(META, "pt_meta", ARRAY, __u32, struct pintle_meta, MMAPABLE, "version, sizes and seeds of these maps")               \
 	M(DEVMAP, "pt_devmap", DEVMAP, __u32, __u32, NONE, "devices of pods with redirect delivery")                           \
-	M(EVENTS, "pt_events", RINGBUF, void, void, NONE, "struct pintle_event, rate limited")
+	M(EVENTS, "pt_events", RINGBUF, void, void, NONE, "struct pintle_event, rate limited")                                 \
+	M(RECORDS, "pt_records", RINGBUF, void, void, NONE, "struct pintle_record, while somebody asks for them")
 
 #endif

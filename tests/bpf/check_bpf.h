@@ -14,5 +14,6 @@ Suite *choose_suite(void);
 Suite *table_suite(void);
 Suite *sweep_suite(void);
 Suite *life_suite(void);
+Suite *record_suite(void);
 
 #endif
