@@ -45,7 +45,7 @@ static int open_datapath(struct agent *a, struct pintle_err *err)
 
 static int open_tables(struct agent *a, struct pintle_err *err)
 {
-	const struct paths_callbacks callbacks = { .arg = a, .alarm = agent__on_alarm };
+	const struct paths_callbacks callbacks = { .arg = a, .alarm = agent__on_alarm, .reach = agent__on_reach };
 	struct uplinks uplinks = { 0 };
 	int code = tables__open(datapath__maps(a->dp), datapath__grace, a->dp, &a->tables, err);
 

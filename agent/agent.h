@@ -45,6 +45,9 @@ struct agent {
 	uint64_t next_reap_ns, next_uplinks_ns;
 	struct delivery_writer delivery;
 	uint64_t next_delivery_ns;
+	bool must_reapply;   /* pods went or came back */
+	uint64_t reapply_ns; /* not before */
+	double applied_s;    /* what the last apply took */
 	double reject_carry; /* fraction of a reject not yet given */
 };
 
@@ -57,11 +60,14 @@ int agent__run(struct agent *a, struct pintle_err *err);
 int agent__apply(struct agent *a, struct pintle_config *config, struct pintle_err *err);
 void agent__on_source(void *arg); /* the source has something */
 void agent__on_netinfo(void *arg);
+/* Takes pods that went out of the services, and those that are back in. */
+void agent__follow_pods(struct agent *a, uint64_t now_ns);
 
 /* agent_events.c */
 int agent__open_events(struct agent *a, struct pintle_err *err);
 void agent__poll_events(void *arg);
 void agent__on_alarm(void *arg, const struct paths_alarm *alarm);
+void agent__on_reach(void *arg, uint16_t pod, const char *why); /* a pod is unreachable (why), or there again (NULL) */
 
 /* agent_tick.c */
 void agent__tick(void *arg, uint64_t now_ns);

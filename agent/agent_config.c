@@ -7,6 +7,8 @@
 #include "agent/log.h"
 #include "agent/names.h"
 
+#define REAPPLY_AFTER_ERROR_NS 1000000000ull
+
 static bool is_local_vip(void *arg, const struct ip_addr *addr)
 {
 	return netinfo__is_local(arg, addr);
@@ -44,6 +46,7 @@ int agent__apply(struct agent *a, struct pintle_config *config, struct pintle_er
 		 log_uint("pods", applied.pods), log_uint("changed_services", applied.changed_services),
 		 log_uint("added_pods", applied.added_pods), log_uint("removed_pods", applied.removed_pods),
 		 log_uint("lingering_pods", applied.lingering_pods), log_double("seconds", applied.seconds));
+	a->applied_s = applied.seconds;
 	write_names(a);
 	learner__refresh(a->learner, a->config);
 	return paths__refresh(a->paths, a->config, clock__monotonic_ns(), err);
@@ -72,4 +75,21 @@ void agent__on_netinfo(void *arg)
 		log_warn_limited("network changes not read", log_str("reason", err.msg));
 	if (is_changed)
 		paths__update(a->paths, clock__monotonic_ns());
+	agent__follow_pods(a, clock__monotonic_ns());
+}
+
+/* Many that go one by one must not keep the agent busy: at least nine tenths of the time are its own. */
+void agent__follow_pods(struct agent *a, uint64_t now_ns)
+{
+	struct pintle_err err = { 0 };
+	int code;
+
+	a->must_reapply |= paths__take_changed(a->paths);
+	if (!a->must_reapply || now_ns < a->reapply_ns)
+		return;
+	code = agent__apply(a, NULL, &err);
+	a->must_reapply = code != 0;
+	a->reapply_ns = now_ns + (code ? REAPPLY_AFTER_ERROR_NS : (uint64_t)(10e9 * a->applied_s));
+	if (code)
+		log_warn_limited("services not laid out again after pods went or came back", log_str("reason", err.msg));
 }

@@ -6,6 +6,7 @@
 
 #include "agent/agent.h"
 #include "agent/clock.h"
+#include "agent/flowview.h"
 #include "agent/log.h"
 
 static int on_event(void *arg, void *data, size_t bytes)
@@ -49,4 +50,21 @@ void agent__on_alarm(void *arg, const struct paths_alarm *alarm)
 	struct agent *a = arg;
 
 	eventlog__alarm(a->events, alarm);
+}
+
+void agent__on_reach(void *arg, uint16_t pod, const char *why)
+{
+	struct agent *a = arg;
+	char text[ENDPOINT_BYTES] = "?";
+	struct pod_ref ref = { 0 };
+	struct endpoint e;
+
+	if (flowview__pod(datapath__maps(a->dp), pod, &e))
+		endpoint__format(&e, text);
+	tables__pod_ref(a->tables, pod, &ref);
+	if (why)
+		log_warn("pod is unreachable", log_str("pod", text), log_str("service", ref.service), log_str("reason", why));
+	else
+		log_info("pod is there again", log_str("pod", text), log_str("service", ref.service));
+	eventlog__reach(a->events, pod, why);
 }

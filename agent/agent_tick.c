@@ -108,6 +108,7 @@ void agent__tick(void *arg, uint64_t now_ns)
 		log_warn_limited("flow table not swept", log_str("reason", err.msg));
 	learn(a, now_ns);
 	paths__tick(a->paths, now_ns);
+	agent__follow_pods(a, now_ns);
 	tell_delivery(a, now_ns);
 	reap(a, now_ns);
 	look_at_uplinks(a, now_ns);

@@ -70,9 +70,10 @@ static int put_result(const struct cmd_args *args, const struct view *view, uint
 		fprintf(stderr, "pintle %s: %s is marked, but the agent has not applied it yet; see its log\n",
 			opt__verb_name(args->verb), args->words[0]);
 	else
-		fprintf(stderr,
-			"pintle %s: %s is not marked any more, but takes no new flows: draining, down or weight 0 in the configuration\n",
-			opt__verb_name(args->verb), args->words[0]);
+		fprintf(stderr, "pintle %s: %s is not marked any more, but takes no new flows: %s\n",
+			opt__verb_name(args->verb), args->words[0],
+			view__is_unreachable(view, pod) ? "it is unreachable, see `pintle pod list`"
+							: "draining, down or weight 0 in the configuration");
 	return CMD_FAILURE;
 }
 

@@ -73,6 +73,15 @@ bool ip_addr__equal(const struct ip_addr *a, const struct ip_addr *b)
 	return a->family == b->family && !memcmp(a->bytes, b->bytes, a->family == 4 ? 4 : 16);
 }
 
+bool ip_addr__in_prefix(const struct ip_addr *addr, const struct ip_addr *prefix, uint8_t bits)
+{
+	uint32_t whole = bits / 8u, rest = bits % 8u;
+
+	if (addr->family != prefix->family || memcmp(addr->bytes, prefix->bytes, whole) != 0)
+		return false;
+	return !rest || (addr->bytes[whole] ^ prefix->bytes[whole]) >> (8 - rest) == 0;
+}
+
 /* ---- life of a configuration ---- */
 
 void config__set_defaults(struct pintle_config *config)

@@ -91,5 +91,7 @@ int policy_by_name(const char *name);	      /* enum pintle_policy or -EINVAL */
 int ip_addr__parse(const char *text, struct ip_addr *ret_addr);
 void ip_addr__format(const struct ip_addr *addr, char *out, size_t out_bytes);
 bool ip_addr__equal(const struct ip_addr *a, const struct ip_addr *b);
+/* bits: 0..32 or 0..128 by the family. */
+bool ip_addr__in_prefix(const struct ip_addr *addr, const struct ip_addr *prefix, uint8_t bits);
 
 #endif

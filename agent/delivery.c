@@ -13,6 +13,7 @@
 struct reason_of_pod {
 	const char *reason;
 	uint16_t pod;
+	bool is_unreachable; /* goes with the reason's text */
 };
 
 static uint64_t digest_bytes(uint64_t digest, const void *data, size_t bytes)
@@ -58,7 +59,9 @@ static uint32_t collect(const struct table_maps *maps, const struct paths *paths
 		reason = paths__reason(paths, (uint16_t)id);
 		if (!reason)
 			continue;
-		list[nr++] = (struct reason_of_pod){ .reason = reason, .pod = (uint16_t)id };
+		list[nr++] = (struct reason_of_pod){ .reason = reason,
+						     .pod = (uint16_t)id,
+						     .is_unreachable = paths__is_unreachable(paths, (uint16_t)id) };
 		digest = digest_bytes(digest, record->addr_be, sizeof(record->addr_be));
 		digest = digest_bytes(digest, &record->port_be, sizeof(record->port_be));
 		digest = digest_bytes(digest, reason, strlen(reason) + 1);
@@ -79,6 +82,7 @@ static void put_reasons(struct out *out, const struct table_maps *maps, const st
 
 		out__row(out);
 		out__str(out, "reason", NULL, reason);
+		out__bool(out, "unreachable", NULL, list[i].is_unreachable);
 		out__list(out, "pods", NULL);
 		for (; i < nr && !strcmp(list[i].reason, reason); i++) {
 			if (!flowview__pod(maps, list[i].pod, &e))

@@ -29,6 +29,7 @@ int delivery__write(struct delivery_writer *writer, const struct table_maps *map
 
 struct delivery_reason {
 	const char *text;
+	bool is_unreachable; /* nothing gets there; else: it is not delivered to by redirect */
 	uint32_t nr_pods;
 	struct endpoint example; /* one of them */
 };
@@ -53,5 +54,7 @@ int delivery__load(const char *run_dir, const char *pin_dir, struct delivery_rep
 void delivery__free(struct delivery_report *delivery); /* NULL is fine */
 /* Why this pod is not delivered to by redirect; NULL: not known. */
 const char *delivery__reason(const struct delivery_report *delivery, const struct endpoint *pod);
+/* Is there no way to it, whatever its delivery? Then the reason says why. */
+bool delivery__is_unreachable(const struct delivery_report *delivery, const struct endpoint *pod);
 
 #endif

@@ -12,6 +12,7 @@
 struct delivery_pod {
 	struct endpoint pod;
 	const char *reason;
+	bool is_unreachable;
 };
 
 static int delivery_pod__compare(const void *a, const void *b)
@@ -34,6 +35,7 @@ static int read_pods(struct delivery_report *d, struct delivery_reason *reason, 
 		if (!cJSON_IsString(item) || endpoint__parse(item->valuestring, false, &pod->pod, NULL))
 			return -EINVAL;
 		pod->reason = reason->text;
+		pod->is_unreachable = reason->is_unreachable;
 		if (!reason->nr_pods++)
 			reason->example = pod->pod;
 		d->nr_pods++;
@@ -59,6 +61,7 @@ static int read_reasons(struct delivery_report *d, const cJSON *reasons)
 		const cJSON *pods = cJSON_GetObjectItem(item, "pods");
 
 		reason->text = cJSON_GetStringValue(cJSON_GetObjectItem(item, "reason"));
+		reason->is_unreachable = cJSON_IsTrue(cJSON_GetObjectItem(item, "unreachable"));
 		if (!reason->text || !cJSON_IsArray(pods) || read_pods(d, reason, pods))
 			return -EINVAL;
 	}
@@ -140,13 +143,23 @@ void delivery__free(struct delivery_report *d)
 	free(d);
 }
 
-const char *delivery__reason(const struct delivery_report *d, const struct endpoint *pod)
+static const struct delivery_pod *find_pod(const struct delivery_report *d, const struct endpoint *pod)
 {
 	struct delivery_pod key = { .pod = *pod };
-	const struct delivery_pod *found;
 
-	if (!d)
-		return NULL;
-	found = bsearch(&key, d->pods, d->nr_pods, sizeof(*d->pods), delivery_pod__compare);
+	return d ? bsearch(&key, d->pods, d->nr_pods, sizeof(*d->pods), delivery_pod__compare) : NULL;
+}
+
+const char *delivery__reason(const struct delivery_report *d, const struct endpoint *pod)
+{
+	const struct delivery_pod *found = find_pod(d, pod);
+
 	return found ? found->reason : NULL;
+}
+
+bool delivery__is_unreachable(const struct delivery_report *d, const struct endpoint *pod)
+{
+	const struct delivery_pod *found = find_pod(d, pod);
+
+	return found && found->is_unreachable;
 }

@@ -288,3 +288,15 @@ void eventlog__alarm(struct eventlog *log, const struct paths_alarm *alarm)
 	out__u64(out, "arrived_packets", NULL, alarm->arrived);
 	eventlog__commit(log, out);
 }
+
+void eventlog__reach(struct eventlog *log, uint16_t pod, const char *why)
+{
+	struct out *out = eventlog__begin(log, clock__realtime_ns(), why ? "unreachable" : "reachable");
+
+	if (!out)
+		return;
+	eventlog__put_pod(out, log->maps, pod);
+	if (why)
+		out__str(out, "text", NULL, why);
+	eventlog__commit(log, out);
+}

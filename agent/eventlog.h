@@ -24,6 +24,8 @@ void eventlog__set_maps(struct eventlog *log, const struct table_maps *maps);
 uint64_t eventlog__lost(const struct eventlog *log); /* lines that could not be written */
 /* At most 100 a second of one type; the next one says how many were left out. Failing to write (disk full) is logged (rate limited) and counted, never an error: traffic and the agent go on. */
 void eventlog__packet(struct eventlog *log, const struct pintle_event *event);
+/* A pod became unreachable (`why`), or is there again (NULL). */
+void eventlog__reach(struct eventlog *log, uint16_t pod, const char *why);
 void eventlog__alarm(struct eventlog *log, const struct paths_alarm *alarm);
 /* Path of the file, for readers. */
 int eventlog__path(const char *run_dir, const char *pin_dir, char *out, size_t out_bytes);

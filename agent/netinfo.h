@@ -45,6 +45,7 @@ struct net_path {
 	bool is_local;	  /* the address is one of this node (hostNetwork pods: refused by the caller) */
 	bool has_gateway; /* the route has a next hop: not a pod of this node */
 	bool is_veth;	  /* ifindex is a veth */
+	bool is_noarp;	  /* oif needs no MACs: none will be found */
 	bool has_macs;	  /* dmac and smac are valid (neighbour known and FDB resolved) */
 	uint8_t dmac[6];  /* the pod's */
 	uint8_t smac[6];  /* of oif */

@@ -37,12 +37,12 @@ bool netinfo__next_change(struct netinfo *ni, struct net_change *ret_change)
 	return true;
 }
 
-/* What a path is made of; counters, carrier, names and XDP programs are not. */
+/* What a path is made of (its name too: a configuration may name it); counters, carrier and XDP programs are not. */
 static bool link_entry__same_path(const struct link_entry *a, const struct link_entry *b)
 {
 	return a->link.is_up == b->link.is_up && a->link.mtu == b->link.mtu && a->link.master == b->link.master &&
 	       a->is_noarp == b->is_noarp && memcmp(a->link.mac, b->link.mac, sizeof(a->link.mac)) == 0 &&
-	       strcmp(a->link.kind, b->link.kind) == 0;
+	       strcmp(a->link.kind, b->link.kind) == 0 && strcmp(a->link.name, b->link.name) == 0;
 }
 
 static void apply_link(struct netinfo *ni, const struct nlmsghdr *nlh)

@@ -172,6 +172,7 @@ int netinfo__path(struct netinfo *ni, const struct ip_addr *addr, const char *de
 		return pintle_err__set(err, -ENODEV, "the device of the route (index %u) has gone", path.oif);
 	out_link = *entry;
 	path.mtu = out_link.link.mtu;
+	path.is_noarp = out_link.is_noarp;
 	if (!path.is_local && !path.has_gateway)
 		resolve_macs(ni, addr, &out_link, &path);
 	entry = netinfo__link(ni, path.ifindex);

@@ -10,7 +10,6 @@
 
 #define RETRY_MIN_NS SECOND_NS
 #define RETRY_MAX_NS (32 * SECOND_NS)
-#define ASK_ALL_PODS 1024u /* up to so many pods, every one is looked up at a refresh; above, only those with redirect */
 #define MAX_LINKS 4096
 #define ADDR_TEXT_BYTES 48
 
@@ -19,6 +18,7 @@ int paths__open(struct datapath *dp, struct tables *tables, struct netinfo *ni, 
 {
 	struct paths *paths = calloc(1, sizeof(*paths));
 	size_t ids = datapath__maps(dp)->meta->max_pods;
+	int ret;
 
 	if (paths) {
 		paths->why = calloc(ids, sizeof(paths->why[0]));
@@ -35,6 +35,11 @@ int paths__open(struct datapath *dp, struct tables *tables, struct netinfo *ni, 
 	paths->hook_is_xdp = hook_is_xdp;
 	if (callbacks)
 		paths->callbacks = *callbacks;
+	ret = presence__open(tables, paths->maps, ni, paths->callbacks.reach, paths->callbacks.arg, &paths->presence, err);
+	if (ret) {
+		paths__close(paths);
+		return ret;
+	}
 	*ret_paths = paths;
 	return 0;
 }
@@ -47,6 +52,7 @@ void paths__close(struct paths *paths)
 		free(paths->pods[i].netns);
 		free(paths->devices[i].netns);
 	}
+	presence__close(paths->presence);
 	free(paths->why);
 	free(paths->record);
 	free(paths);
@@ -280,23 +286,7 @@ static void follow(struct paths *paths, uint16_t id, const struct cfg_pod *cfg)
 	pod->wants = true;
 }
 
-/* A pod that is delivered by the stack: only whether it can be. */
-static enum path_why look_at(const struct paths *paths, const struct cfg_pod *cfg, bool ask)
-{
-	struct net_path path;
-	int ret;
-
-	if (netinfo__is_local(paths->ni, &cfg->addr))
-		return WHY_HOST_NETWORK;
-	if (!ask)
-		return WHY_NONE;
-	ret = netinfo__path(paths->ni, &cfg->addr, cfg->device, &path, NULL);
-	if (ret < 0)
-		return ret == -ENODEV ? WHY_NO_DEVICE : WHY_NO_ROUTE;
-	return path.has_gateway ? WHY_REMOTE : WHY_NONE;
-}
-
-static void refresh_service(struct paths *paths, const struct cfg_service *service, bool ask)
+static void refresh_service(struct paths *paths, const struct cfg_service *service)
 {
 	for (size_t i = 0; i < service->nr_pods; i++) {
 		const struct cfg_pod *cfg = &service->pods[i];
@@ -310,9 +300,10 @@ static void refresh_service(struct paths *paths, const struct cfg_service *servi
 		}
 		if (paths->record[id] && paths->pods[paths->record[id] - 1].seen)
 			continue; /* another service redirects to it */
-		paths->why[id] = (uint8_t)look_at(paths, cfg, ask);
-		if (paths->why[id] == WHY_NONE && service->delivery == DELIVERY_REDIRECT)
-			paths->why[id] = WHY_ENFORCED;
+		if (netinfo__is_local(paths->ni, &cfg->addr))
+			paths->why[id] = WHY_HOST_NETWORK;
+		else
+			paths->why[id] = service->delivery == DELIVERY_REDIRECT ? WHY_ENFORCED : WHY_NONE;
 	}
 }
 
@@ -359,8 +350,6 @@ static int detach_unused(struct paths *paths, struct pintle_err *err)
 
 int paths__refresh(struct paths *paths, const struct pintle_config *config, uint64_t now_ns, struct pintle_err *err)
 {
-	size_t nr = 0;
-
 	for (uint32_t i = 0; i < paths->nr_pods; i++) {
 		if (paths->pods[i].in_use && path_pod__is_stale(paths, &paths->pods[i]))
 			path_pod__forget(paths, &paths->pods[i]);
@@ -369,9 +358,8 @@ int paths__refresh(struct paths *paths, const struct pintle_config *config, uint
 	}
 	memset(paths->why, WHY_NONE, paths->maps->meta->max_pods);
 	for (size_t s = 0; s < config->nr_services; s++)
-		nr += config->services[s].nr_pods;
-	for (size_t s = 0; s < config->nr_services; s++)
-		refresh_service(paths, &config->services[s], nr <= ASK_ALL_PODS);
+		refresh_service(paths, &config->services[s]);
+	presence__refresh(paths->presence, config);
 	adopt_others(paths);
 	for (uint32_t i = 0; i < paths->nr_pods; i++) {
 		struct path_pod *pod = &paths->pods[i];
@@ -392,15 +380,6 @@ int paths__refresh(struct paths *paths, const struct pintle_config *config, uint
 
 /* ---- changes ---- */
 
-static bool in_prefix(const struct ip_addr *addr, const struct ip_addr *prefix, uint8_t bits)
-{
-	uint32_t whole = bits / 8u, rest = bits % 8u;
-
-	if (addr->family != prefix->family || memcmp(addr->bytes, prefix->bytes, whole) != 0)
-		return false;
-	return !rest || (addr->bytes[whole] ^ prefix->bytes[whole]) >> (8 - rest) == 0;
-}
-
 static bool path_pod__is_concerned(const struct paths *paths, const struct path_pod *pod, const struct net_change *change)
 {
 	switch (change->kind) {
@@ -414,7 +393,7 @@ static bool path_pod__is_concerned(const struct paths *paths, const struct path_
 		return pod->oif == change->ifindex &&
 		       (!pod->has_macs || memcmp(pod->dmac, change->mac, sizeof(pod->dmac)) == 0);
 	case NET_CHANGE_ROUTE:
-		return in_prefix(&pod->addr, &change->addr, change->prefix_len);
+		return ip_addr__in_prefix(&pod->addr, &change->addr, change->prefix_len);
 	case NET_CHANGE_ALL:
 	default:
 		return true;
@@ -432,7 +411,9 @@ void paths__update(struct paths *paths, uint64_t now_ns)
 
 			pod->dirty |= pod->in_use && path_pod__is_concerned(paths, pod, &change);
 		}
+		presence__note(paths->presence, &change);
 	}
+	presence__tick(paths->presence, now_ns);
 	for (uint32_t i = 0; i < paths->nr_pods; i++) {
 		struct path_pod *pod = &paths->pods[i];
 
@@ -460,37 +441,10 @@ void paths__tick(struct paths *paths, uint64_t now_ns)
 		else if (pod->retry_ns && now_ns >= pod->retry_ns)
 			path_pod__resolve(paths, pod, now_ns);
 	}
+	presence__tick(paths->presence, now_ns);
 	paths__devices_tick(paths, now_ns);
 	if (!compare)
 		return;
 	paths->compared_ns = now_ns;
 	paths__compare(paths, now_ns);
-}
-
-const char *paths__reason(const struct paths *paths, uint16_t pod)
-{
-	static const char *const texts[] = {
-		[WHY_ENFORCED] = "network policy is enforced for this pod: delivery is pass",
-		[WHY_HOST_NETWORK] = "its address is one of this node (a hostNetwork pod): not supported",
-		[WHY_REMOTE] = "the route has a next hop: not a pod of this node",
-		[WHY_NO_ROUTE] = "no route leads to it",
-		[WHY_NO_DEVICE] = "its device does not exist",
-		[WHY_NO_MAC] = "its MAC is unknown: the neighbour or the bridge has not answered",
-		[WHY_NO_DETAIL] = "more pods than statistics slots: redirect could not be supervised, delivery is pass",
-		[WHY_MTU] = "its MTU is not the uplink's: a redirected packet that is too big would vanish, delivery is pass",
-		[WHY_NO_SLOT] = "its device went, or there is no devmap slot left: delivery is pass",
-	};
-	const struct path_pod *record;
-	enum path_why why;
-
-	if (pod >= paths->maps->meta->max_pods)
-		return NULL;
-	why = (enum path_why)paths->why[pod];
-	if (paths->record[pod]) {
-		record = &paths->pods[paths->record[pod] - 1];
-		why = record->why;
-		if (why == WHY_DEVICE && record->dev != PATHS_NONE)
-			return paths->devices[record->dev].reason[0] ? paths->devices[record->dev].reason : NULL;
-	}
-	return why == WHY_NONE || why == WHY_DEVICE ? NULL : texts[why];
 }

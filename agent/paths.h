@@ -8,8 +8,8 @@
  * world), so the test sends frames and looks at the device's counter, and so does the comparison. Until then, and after a failure,
  * delivery is `pass`.
  *
- * Only pods that use redirect, or did, are followed, at most PINTLE_MAX_DETAIL of them (the comparison needs their statistics). Others cost
- * one look at their address when a configuration is applied. Nothing here blocks longer than entering a few namespaces; one thread.
+ * Only pods that use redirect, or did, are followed, at most PINTLE_MAX_DETAIL of them (the comparison needs their statistics). Whether there is
+ * a way to a pod at all is watched whatever its delivery (presence.h). Nothing here blocks longer than entering a few namespaces; one thread.
  */
 #ifndef PINTLE_AGENT_PATHS_H
 #define PINTLE_AGENT_PATHS_H
@@ -35,6 +35,8 @@ struct paths_alarm {
 struct paths_callbacks {
 	void *arg;
 	void (*alarm)(void *arg, const struct paths_alarm *alarm); /* may be NULL; it is logged anyway */
+	/* A pod became unreachable (`why`), or is there again (NULL). May be NULL. */
+	void (*reach)(void *arg, uint16_t pod, const char *why);
 };
 
 /* All pointers must outlive. `hook_is_xdp`: some uplink forwards by XDP, so redirects go through the devmap. */
@@ -60,6 +62,10 @@ void paths__tick(struct paths *paths, uint64_t now_ns);
 
 /* Why a pod's delivery is not what was asked for; NULL: it is. Valid until the next refresh, update or tick. */
 const char *paths__reason(const struct paths *paths, uint16_t pod);
+/* Is there no way to the pod, whatever its delivery? Then paths__reason() says why. */
+bool paths__is_unreachable(const struct paths *paths, uint16_t pod);
+/* Did pods go or come back since the last call, so that the tables have to be applied again? */
+bool paths__take_changed(struct paths *paths);
 /* The alarms in force: devices into which redirected packets vanished, and whose self-test did not succeed since. Fills at most `max`; how
  * many. Pointers are valid as above. */
 uint32_t paths__alarms(const struct paths *paths, struct paths_alarm *ret_alarms, uint32_t max);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "agent/paths.h"
+#include "agent/presence.h"
 
 #define PATHS_MAX PINTLE_MAX_DETAIL /* followed pods, devices, and slots of the devmap */
 #define PATHS_NONE UINT32_MAX
@@ -85,6 +86,7 @@ struct paths {
 	struct netinfo *ni;
 	const struct table_maps *maps;
 	struct paths_callbacks callbacks;
+	struct presence *presence;
 	bool hook_is_xdp;
 	uint32_t uplink_mtu; /* 0 = unknown, not compared */
 	uint64_t compared_ns;

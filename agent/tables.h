@@ -112,6 +112,8 @@ int16_t tables__gain(const struct tables *t, uint16_t pod); /* 0: nothing learne
 void tables__set_path(struct tables *t, uint16_t pod, uint32_t ifindex, uint32_t devmap, const uint8_t dmac[6],
 		      const uint8_t smac[6]);
 void tables__set_redirect(struct tables *t, uint16_t pod, bool allowed);
+/* PINTLE_POD_GONE: from the next tables__apply() on it is no member, or one again. */
+void tables__set_gone(struct tables *t, uint16_t pod, bool is_gone);
 
 #define TABLES_SAMPLE_SHIFT 3 /* of a new service: 1 of 8 new flows is timed until the agent knows how many there are */
 /* Which share of new flows is timed, per service. */

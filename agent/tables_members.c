@@ -80,7 +80,7 @@ static uint32_t count_picks(const struct member_list *list, uint8_t policy)
 
 static bool takes_new_flows(const struct plan *p, const struct cfg_pod *pod, uint32_t id)
 {
-	return pod->state == POD_ACTIVE && pod->weight && !idset__has(&p->drained, id);
+	return pod->state == POD_ACTIVE && pod->weight && !idset__has(&p->shut, id);
 }
 
 void member_list__collect(struct member_list *list, const struct plan *p, const struct plan_service *s, uint64_t *ret_digest)

@@ -211,7 +211,7 @@ static int plan_pools(struct tables *t, struct plan *p, struct pintle_err *err)
 static int init_keep(const struct tables *t, struct plan *p)
 {
 	if (idset__init(&p->keep_frontends, t->frontends.nr) || idset__init(&p->keep_services, t->services.nr) ||
-	    idset__init(&p->keep_pods, t->pods.nr) || idset__init(&p->drained, t->pods.nr))
+	    idset__init(&p->keep_pods, t->pods.nr) || idset__init(&p->shut, t->pods.nr))
 		return -ENOMEM;
 	return 0;
 }
@@ -291,6 +291,6 @@ void plan__destroy(struct plan *p)
 	idset__destroy(&p->keep_frontends);
 	idset__destroy(&p->keep_services);
 	idset__destroy(&p->keep_pods);
-	idset__destroy(&p->drained);
+	idset__destroy(&p->shut);
 	*p = (struct plan){ 0 };
 }

@@ -41,7 +41,7 @@ struct plan {
 	uint32_t *new_pod_slots; /* open addressing over new_pods, NO_ID = empty */
 	uint32_t new_pod_mask;
 	struct idset keep_frontends, keep_services, keep_pods; /* ids that the configuration wants */
-	struct idset drained; /* pods drained by the operator, read once: the flags may change while the plan is carried out */
+	struct idset shut; /* drained by the operator, or gone; read once: the flags may change while the plan is carried out */
 	uint32_t *first_sibling; /* by pod id, max_pods + 1 */
 	uint16_t *siblings;	 /* frontend ids, by pod */
 };

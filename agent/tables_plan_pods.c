@@ -106,8 +106,8 @@ static int find_pod(struct tables *t, struct plan *p, const struct cfg_pod *pod,
 	slot = ephash__find(h, &key);
 	if (slot != EPHASH_NO_SLOT && ephash__get(h, slot, &entry)) {
 		idset__mark(&p->keep_pods, entry.id);
-		if (t->maps.pods[entry.id].flags & PINTLE_POD_DRAIN)
-			idset__mark(&p->drained, entry.id);
+		if (t->maps.pods[entry.id].flags & (PINTLE_POD_DRAIN | PINTLE_POD_GONE))
+			idset__mark(&p->shut, entry.id);
 		*ret_id = entry.id;
 		return 0;
 	}
@@ -162,7 +162,7 @@ static int find_all(struct tables *t, struct plan *p)
 	int ret = 0;
 
 	idset__clear(&p->keep_pods);
-	idset__clear(&p->drained);
+	idset__clear(&p->shut);
 	p->nr_new_pods = 0;
 	memset(p->new_pod_slots, 0xff, ((size_t)p->new_pod_mask + 1) * sizeof(*p->new_pod_slots));
 	for (uint32_t i = 0; i < p->config->nr_services && !ret; i++)

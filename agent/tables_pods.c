@@ -207,16 +207,26 @@ void tables__set_path(struct tables *t, uint16_t pod, uint32_t ifindex, uint32_t
 	write_path(record, ifindex, devmap, has_macs ? dmac : NULL, smac);
 }
 
-void tables__set_redirect(struct tables *t, uint16_t pod, bool allowed)
+static void set_flag(struct tables *t, uint16_t pod, uint8_t flag, bool is_set)
 {
 	uint8_t *flags;
 
 	if (!idset__has(&t->pods, pod))
 		return;
 	flags = &t->maps.pods[pod].flags;
-	if (!!(*flags & PINTLE_POD_REDIRECT) == allowed)
+	if (!!(*flags & flag) == is_set)
 		return;
-	store_bits8(flags, allowed ? PINTLE_POD_REDIRECT : 0, allowed ? 0 : PINTLE_POD_REDIRECT);
+	store_bits8(flags, is_set ? flag : 0, is_set ? 0 : flag);
+}
+
+void tables__set_redirect(struct tables *t, uint16_t pod, bool allowed)
+{
+	set_flag(t, pod, PINTLE_POD_REDIRECT, allowed);
+}
+
+void tables__set_gone(struct tables *t, uint16_t pod, bool is_gone)
+{
+	set_flag(t, pod, PINTLE_POD_GONE, is_gone);
 }
 
 void tables__set_sampling(struct tables *t, uint16_t service, uint8_t sample_shift)

@@ -56,6 +56,68 @@ static void view__add_members(struct view *view)
 	}
 }
 
+bool view__is_unreachable(const struct view *view, uint16_t pod)
+{
+	struct endpoint e;
+
+	if (__atomic_load_n(&view->src.maps->pods[pod].flags, __ATOMIC_RELAXED) & PINTLE_POD_GONE)
+		return true;
+	return flowview__pod(view->src.maps, pod, &e) && delivery__is_unreachable(view->src.delivery, &e);
+}
+
+/* The service that sibling `index` of a pod belongs to; UINT32_MAX: none. */
+static uint32_t sibling_service(const struct table_maps *maps, const struct pintle_sibling_set *set, uint32_t index)
+{
+	uint16_t id = set->frontend[index];
+
+	if (id >= maps->meta->max_frontends || !maps->frontends[id].family ||
+	    maps->frontends[id].service >= maps->meta->max_frontends)
+		return UINT32_MAX;
+	return maps->frontends[id].service;
+}
+
+static const struct pintle_sibling_set *siblings_of(const struct view *view, uint16_t pod, uint32_t *ret_nr)
+{
+	const struct pintle_siblings *siblings = &view->src.maps->siblings[pod];
+	const struct pintle_sibling_set *set = &siblings->set[__atomic_load_n(&siblings->active, __ATOMIC_RELAXED) & 1];
+
+	*ret_nr = set->nr < PINTLE_MAX_SIBLINGS ? set->nr : PINTLE_MAX_SIBLINGS;
+	return set;
+}
+
+bool view__leads_to(const struct view *view, uint32_t service, uint16_t pod)
+{
+	uint32_t nr, i;
+	const struct pintle_sibling_set *set = siblings_of(view, pod, &nr);
+
+	for (i = 0; i < nr; i++) {
+		if (sibling_service(view->src.maps, set, i) == service)
+			return true;
+	}
+	return false;
+}
+
+static void view__count_unreachable(struct view *view)
+{
+	const struct table_maps *maps = view->src.maps;
+	uint32_t id, nr, i, k;
+
+	for (id = 0; id < maps->meta->max_pods; id++) {
+		const struct pintle_sibling_set *set = siblings_of(view, (uint16_t)id, &nr);
+
+		if (!(maps->pods[id].flags & PINTLE_POD_IN_USE) || !view__is_unreachable(view, (uint16_t)id))
+			continue;
+		for (i = 0; i < nr; i++) {
+			uint32_t service = sibling_service(maps, set, i);
+
+			for (k = 0; k < i && sibling_service(maps, set, k) != service; k++)
+				;
+			if (k == i && service != UINT32_MAX)
+				view->services[service].unreachable++;
+		}
+	}
+}
+
 int view__open(const struct view_source *src, struct view *ret_view, struct pintle_err *err)
 {
 	struct view view = { .src = *src };
@@ -68,6 +130,7 @@ int view__open(const struct view_source *src, struct view *ret_view, struct pint
 	}
 	view__add_frontends(&view);
 	view__add_members(&view);
+	view__count_unreachable(&view);
 	*ret_view = view;
 	return 0;
 }

@@ -29,7 +29,8 @@ struct view_service {
 	const char *name; /* NULL unknown */
 	uint32_t nr_frontends;
 	uint16_t first_frontend;
-	uint8_t family; /* 0 = id not in use */
+	uint8_t family;	      /* 0 = id not in use */
+	uint32_t unreachable; /* pods of its frontends, members or not */
 };
 
 struct view_pod {
@@ -58,6 +59,10 @@ bool view__agent_alive(const struct view *view);
 bool view__may_redirect(const struct view *view, uint16_t pod);
 /* The pod as a member of the first pool that has it, or NULL. */
 const struct pintle_member *view__membership(const struct view *view, uint16_t pod);
+/* Is there no way to it: its device is gone, as the tables say, or what the process that keeps the paths left says so? */
+bool view__is_unreachable(const struct view *view, uint16_t pod);
+/* Does one of the service's frontends lead to it? Members or not. */
+bool view__leads_to(const struct view *view, uint32_t service, uint16_t pod);
 /* Is it a member of any pool? */
 bool view__takes_new_flows(const struct view *view, uint16_t pod);
 

@@ -52,21 +52,25 @@ static void put_services(const struct view *view, struct out *out)
 		out__note(out, "%u more: pintle service list", left_out);
 }
 
-static void put_reasons(const struct delivery_report *delivery, struct out *out)
+/* Pods that nothing gets to, or those that are not delivered to by redirect. */
+static void put_reasons(const struct delivery_report *delivery, bool is_unreachable, struct out *out)
 {
 	char text[ENDPOINT_BYTES];
 
-	out__table(out, "delivery_reasons", "not delivered by redirect");
+	if (is_unreachable)
+		out__table(out, "unreachable", "unreachable pods");
+	else
+		out__table(out, "delivery_reasons", "not delivered by redirect");
 	for (uint32_t i = 0; i < delivery->nr_reasons; i++) {
 		const struct delivery_reason *reason = &delivery->reasons[i];
 
-		if (!reason->nr_pods)
+		if (!reason->nr_pods || reason->is_unreachable != is_unreachable)
 			continue;
 		endpoint__format(&reason->example, text);
 		out__row(out);
 		out__u64(out, "pods", NULL, reason->nr_pods);
 		out__str(out, "example", NULL, text);
-		out__str(out, "reason", "not redirected because", reason->text);
+		out__str(out, "reason", is_unreachable ? "unreachable because" : "not redirected because", reason->text);
 		out__end(out);
 	}
 	out__end(out);
@@ -101,10 +105,12 @@ void view__delivery(const struct view *view, struct out *out)
 {
 	put_services(view, out);
 	if (!view->src.delivery) {
+		put_unknown(out, "unreachable", "unreachable pods");
 		put_unknown(out, "delivery_reasons", "not delivered by redirect");
 		put_unknown(out, "alarms", NULL);
 		return;
 	}
-	put_reasons(view->src.delivery, out);
+	put_reasons(view->src.delivery, true, out);
+	put_reasons(view->src.delivery, false, out);
 	put_alarms(view->src.delivery, out);
 }

@@ -12,6 +12,8 @@ static const char *pod_state(const struct view *view, uint16_t id)
 {
 	bool is_drained = view->src.maps->pods[id].flags & PINTLE_POD_DRAIN;
 
+	if (view__is_unreachable(view, id))
+		return "unreachable";
 	if (view__takes_new_flows(view, id))
 		return is_drained ? "to drain" : "active";
 	return is_drained ? "drained" : "no new flows";
@@ -124,6 +126,7 @@ static void put_pod(const struct view *view, uint16_t id, struct out *out)
 	out__u64(out, "id", OUT_HIDDEN, id);
 	put_services(view, id, out);
 	out__str(out, "state", NULL, pod_state(view, id));
+	out__bool(out, "takes_new_flows", OUT_HIDDEN, view__takes_new_flows(view, id));
 	out__i64(out, "awaiting", NULL, __atomic_load_n(&load->awaiting, __ATOMIC_RELAXED));
 	out__i64(out, "open_flows", "open", __atomic_load_n(&load->open, __ATOMIC_RELAXED));
 	m = view__membership(view, id);

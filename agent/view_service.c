@@ -60,6 +60,7 @@ static void put_pool(const struct view *view, uint32_t service, const struct pin
 	out__str(out, "delivery", NULL, pool->flags & PINTLE_SVC_REDIRECT ? "redirect" : "pass");
 	out__str(out, "load", NULL, pool->flags & PINTLE_SVC_LOAD_OPEN ? "open" : "awaiting");
 	out__u64(out, "pods", NULL, sums.active);
+	out__u64(out, "unreachable", NULL, view->services[service].unreachable);
 	out__i64(out, "awaiting", NULL, sums.awaiting);
 	out__i64(out, "open_flows", "open", sums.open);
 }
@@ -110,6 +111,31 @@ static void put_member(const struct view *view, const struct pintle_pool *pool, 
 	out__end(out);
 }
 
+/* Members or not: one whose device is gone is none. */
+static void put_unreachable(const struct view *view, uint32_t service, struct out *out)
+{
+	const struct table_maps *maps = view->src.maps;
+	char text[ENDPOINT_BYTES];
+	struct endpoint e;
+	uint32_t id;
+
+	if (out__format(out) == OUT_TEXT && !view->services[service].unreachable)
+		return;
+	out__table(out, "unreachable_pods", NULL);
+	for (id = 0; view->services[service].unreachable && id < maps->meta->max_pods; id++) {
+		if (!flowview__pod(maps, (uint16_t)id, &e) || !view__leads_to(view, service, (uint16_t)id) ||
+		    !view__is_unreachable(view, (uint16_t)id))
+			continue;
+		endpoint__format(&e, text);
+		out__row(out);
+		out__str(out, "pod", "unreachable", text);
+		out__bool(out, "takes_new_flows", "new flows", view__takes_new_flows(view, (uint16_t)id));
+		out__str(out, "reason", NULL, delivery__reason(view->src.delivery, &e));
+		out__end(out);
+	}
+	out__end(out);
+}
+
 static void put_service(const struct view *view, uint32_t service, const char *name, struct out *out)
 {
 	const struct pintle_pool *pool = choose__pool(view->src.maps, service);
@@ -127,6 +153,7 @@ static void put_service(const struct view *view, uint32_t service, const char *n
 	for (i = 0; i < pool->nr_members; i++)
 		put_member(view, pool, i, out);
 	out__end(out);
+	put_unreachable(view, service, out);
 	out__end(out);
 }
 

@@ -4,7 +4,7 @@
 AGENT_SRC := $(sort $(wildcard agent/*.c))
 POLICY_SRC := $(sort $(wildcard policy/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/check_*.c))
-UNIT_KERNEL_SRC := $(filter-out $(UNIT_SRC),$(sort $(wildcard tests/unit/*_kernel.c))) # X_kernel.c replaces library functions for check_X
+UNIT_KERNEL_SRC := $(filter-out $(UNIT_SRC),$(sort $(wildcard tests/unit/*_kernel.c))) # X_kernel.c replaces library functions for check_X and check_X_*
 UNIT_LIB_SRC := $(filter-out $(UNIT_SRC) $(UNIT_KERNEL_SRC),$(sort $(wildcard tests/unit/*.c)))
 BPFTEST_SRC := $(filter-out %.bpf.c,$(sort $(wildcard tests/bpf/*.c)))
 MODEL_SRC := $(sort $(wildcard tests/model/*.c)) # reference model of the programs, for unit, BPF and fuzz programs
@@ -77,7 +77,7 @@ $(PROGRAM): $(O)/obj/agent/main.o $(LIBAGENT) $(LIBPOLICY)
 	$(call link)
 
 $(UNIT_BIN): $(O)/%: $(O)/obj/%.o $(call obj,$(UNIT_LIB_SRC)) \
-	$$(call obj,$$(filter tests/unit/$$(subst check_,,$$(notdir $$*))_kernel.c,$$(UNIT_KERNEL_SRC))) $(LIBMODEL) $(LIBAGENT) $(LIBTRAIN) $(LIBPOLICY)
+	$$(call obj,$$(filter tests/unit/$$(firstword $$(subst _, ,$$(subst check_,,$$(notdir $$*))))_kernel.c,$$(UNIT_KERNEL_SRC))) $(LIBMODEL) $(LIBAGENT) $(LIBTRAIN) $(LIBPOLICY)
 	$(say) LINK $@
 	$(call link,$(CHECK_LIBS))
 

@@ -197,8 +197,9 @@ PINTLE_ASSERT_SIZE(struct pintle_pick_line, 64);
 /* ---- pods ---- */
 
 #define PINTLE_POD_IN_USE 0x01u
-#define PINTLE_POD_DRAIN 0x04u	  /* set by the operator (pintle pod drain): takes no new flows */
 #define PINTLE_POD_REDIRECT 0x02u /* the self-test passed and the reverse program is attached: redirect may be used */
+#define PINTLE_POD_DRAIN 0x04u	  /* set by the operator (pintle pod drain): takes no new flows */
+#define PINTLE_POD_GONE 0x08u	  /* set by the agent: its device is gone; takes no new flows until it is back */
 
 struct pintle_pod {
 	__be32 addr_be[4]; /* IPv4 in [0] */

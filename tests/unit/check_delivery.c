@@ -25,6 +25,12 @@ const char *paths__reason(const struct paths *paths, uint16_t pod)
 	return reasons[pod];
 }
 
+bool paths__is_unreachable(const struct paths *paths, uint16_t pod)
+{
+	(void)paths;
+	return reasons[pod] && !strcmp(reasons[pod], "no route");
+}
+
 uint32_t paths__alarms(const struct paths *paths, struct paths_alarm *ret_alarms, uint32_t max)
 {
 	(void)paths;
@@ -92,6 +98,9 @@ START_TEST(read_back)
 		ck_assert_ptr_null(reason_of(report, "10.0.0.4", 81));
 		ck_assert_ptr_nonnull(strstr(reason_of(report, "fd00::1", 80), "self-test"));
 		ck_assert_uint_eq(report->nr_reasons, 2);
+		ck_assert(delivery__is_unreachable(report, &(struct endpoint){ .addr = addr_of("10.0.0.4"), .port = 80 }));
+		ck_assert(!delivery__is_unreachable(report, &(struct endpoint){ .addr = addr_of("fd00::1"), .port = 80 }));
+		ck_assert(!delivery__is_unreachable(report, &(struct endpoint){ .addr = addr_of("10.0.0.1"), .port = 80 }));
 		ck_assert_uint_eq(report->reasons[0].nr_pods, 2);
 		ck_assert_uint_eq(report->nr_alarms, 1);
 		ck_assert_str_eq(report->alarms[0].device, "veth7");

@@ -9,110 +9,6 @@
 #include "agent/paths.h"
 #include "tests/unit/paths_kernel.h"
 
-static struct tables *tables;
-static struct paths *paths;
-static struct pintle_config *config;
-
-static int no_grace(void *arg)
-{
-	(void)arg;
-	return 0;
-}
-
-static bool vip_is_local(void *arg, const struct ip_addr *addr)
-{
-	(void)arg, (void)addr;
-	return false;
-}
-
-static void on_alarm(void *arg, const struct paths_alarm *alarm)
-{
-	(void)arg;
-	ck_assert_ptr_nonnull(strstr(alarm->text, "vanish"));
-	world.alarms++;
-}
-
-static void open_paths(bool is_xdp)
-{
-	const struct paths_callbacks callbacks = { .alarm = on_alarm };
-	struct pintle_err err;
-
-	ck_assert_int_eq(paths__open(NULL, tables, NULL, is_xdp, &callbacks, &paths, &err), 0);
-}
-
-static void begin(uint32_t max_pods, bool is_xdp)
-{
-	struct pintle_err err;
-
-	memset(&world, 0, sizeof(world));
-	world.now_ns = 100 * S;
-	world.gro_works = true;
-	memset(world.exists, true, sizeof(world.exists));
-	arena__init(&world.arena, 64, max_pods, 0);
-	ck_assert_int_eq(tables__open(&world.arena.maps, no_grace, NULL, &tables, &err), 0);
-	open_paths(is_xdp);
-}
-
-static void end(void)
-{
-	paths__close(paths);
-	tables__close(tables);
-	config_make__free(config);
-	config = NULL;
-	arena__destroy(&world.arena);
-}
-
-/* One service with pods 10.BYTE1.x.y, numbers first..first+nr-1. */
-static struct pintle_config *make_config(uint8_t byte1, uint32_t first, uint32_t nr, enum delivery delivery)
-{
-	struct pintle_config *made = config_make__new();
-	struct cfg_service *service = config_make__service(made, "web", PINTLE_POLICY_LEASTCONN);
-
-	service->delivery = (uint8_t)delivery;
-	config_make__frontend(service, "192.0.2.1", 6, 80);
-	for (uint32_t i = first; i < first + nr; i++) {
-		char text[32];
-
-		snprintf(text, sizeof(text), "10.%u.%u.%u", byte1, i / 256, i % 256);
-		config_make__pod(service, text, 80);
-	}
-	return made;
-}
-
-static void apply(struct pintle_config *next)
-{
-	struct tables_applied applied;
-	struct pintle_err err;
-
-	ck_assert_msg(tables__apply(tables, next, vip_is_local, NULL, &applied, &err) == 0, "%s", err.msg);
-	if (config != next)
-		config_make__free(config);
-	config = next;
-	ck_assert_int_eq(paths__refresh(paths, config, world.now_ns, &err), 0);
-}
-
-static void run_for(uint64_t ns)
-{
-	for (uint64_t until_ns = world.now_ns + ns; world.now_ns < until_ns; world.now_ns += 100 * MS)
-		paths__tick(paths, world.now_ns);
-}
-
-static uint16_t id_of(const char *addr)
-{
-	struct ip_addr parsed = addr_of(addr);
-	uint16_t id = 0;
-
-	ck_assert_int_eq(tables__pod_by_addr(tables, &parsed, 80, &id), 0);
-	return id;
-}
-
-static bool allowed(const char *addr)
-{
-	return world.arena.maps.pods[id_of(addr)].flags & PINTLE_POD_REDIRECT;
-}
-
-/* ---- tests ---- */
-
 START_TEST(allowed_after_the_test)
 	{
 		begin(64, true);
@@ -266,6 +162,8 @@ START_TEST(at_rest_nothing_is_asked)
 		}
 		apply(mixed);
 		ck_assert_int_eq(world.path_calls, 200);
+		paths__tick(paths, world.now_ns);
+		ck_assert_int_eq(world.path_calls, 200 + 32);
 		run_for(20 * S);
 		ck_assert_uint_eq(paths__pending(paths), 0);
 		world.path_calls = world.counter_calls = world.stats_calls = world.gro_calls = 0;
@@ -276,22 +174,7 @@ START_TEST(at_rest_nothing_is_asked)
 		world.changes[0] = (struct net_change){ .kind = NET_CHANGE_NEIGH, .ifindex = 8, .addr = addr_of("10.0.0.7") };
 		world.nr_changes = 1;
 		paths__update(paths, world.now_ns);
-		ck_assert_int_eq(world.path_calls, 1);
-		end();
-	}
-END_TEST
-
-START_TEST(few_pods_are_all_looked_at)
-	{
-		begin(8192, true);
-		apply(make_config(200, 1, 100, DELIVERY_PASS));
-		ck_assert_int_eq(world.path_calls, 100);
-		ck_assert_ptr_nonnull(strstr(paths__reason(paths, id_of("10.200.0.1")), "next hop"));
-		apply(make_config(0, 1, 1500, DELIVERY_PASS));
-		ck_assert_int_eq(world.path_calls, 100);
-		ck_assert_ptr_null(paths__reason(paths, id_of("10.0.0.1")));
-		apply(make_config(201, 1, 1500, DELIVERY_PASS));
-		ck_assert_ptr_nonnull(strstr(paths__reason(paths, id_of("10.201.0.1")), "hostNetwork"));
+		ck_assert_int_eq(world.path_calls, 2); /* where it is, and whether it is there at all */
 		end();
 	}
 END_TEST
@@ -434,7 +317,6 @@ int main(void)
 	tcase_add_test(tcase, silent_drops);
 	tcase_add_test(tcase, alarm_until_the_test_succeeds);
 	tcase_add_test(tcase, at_rest_nothing_is_asked);
-	tcase_add_test(tcase, few_pods_are_all_looked_at);
 	tcase_add_test(tcase, hostnetwork_is_refused);
 	tcase_add_test(tcase, more_than_can_be_supervised);
 	tcase_add_test(tcase, devices_that_go);
