@@ -15,6 +15,6 @@ $(LIBTRAIN): $(TRAIN_SRC:%.c=$(O)/obj/%.o) | $(O)
 define train_rule
 $(O)/train/$(patsubst %_main.c,%,$(notdir $(1))): $(1:%.c=$(O)/obj/%.o) $(LIBTRAIN) $(O)/libpolicy.a | $(O)/train
 	$$(say) LINK $$@
-	$$(Q)$$(CC) $$(CFLAGS_ALL) $$(LDFLAGS_ALL) $$(filter %.o,$$^) $$(LIBTRAIN) $$(O)/libpolicy.a -lm -o $$@
+	$$(Q)$$(CC) $$(CFLAGS_ALL) $$(LDFLAGS_ALL) $$(filter %.o,$$^) $$(LIBTRAIN) $$(O)/libpolicy.a $$(call pkg,libcjson,-lcjson) -lm -o $$@
 endef
 $(foreach s,$(TRAIN_MAIN_SRC),$(eval $(call train_rule,$(s))))
