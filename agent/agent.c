@@ -19,7 +19,9 @@ static int attach_devices(struct agent *a, struct pintle_err *err)
 		char why[128];
 		int code = netinfo__link_by_name(a->ni, a->args->words[i], &link, err);
 
-		if (!code)
+		if (!code) /* before the first frame; devices with too many addresses are named by the tick */
+			code = uplinks__write_macs(a->dp, a->ni, link.ifindex, err);
+		if (code >= 0)
 			code = datapath__attach_uplink(a->dp, link.ifindex, (enum datapath_hook)a->args->hook, &hook, why, err);
 		if (code)
 			return code;

@@ -43,6 +43,7 @@ struct agent {
 	uint32_t seen_requests;	      /* of ctl */
 	uint64_t last_tick_ns;
 	uint64_t next_reap_ns, next_uplinks_ns;
+	uint32_t seen_macs; /* netinfo__own_macs_epoch() */
 	struct delivery_writer delivery;
 	uint64_t next_delivery_ns;
 	bool must_reapply;   /* pods went or came back */
@@ -70,6 +71,7 @@ void agent__on_alarm(void *arg, const struct paths_alarm *alarm);
 void agent__on_reach(void *arg, uint16_t pod, const char *why); /* a pod is unreachable (why), or there again (NULL) */
 
 /* agent_tick.c */
+void agent__write_macs(struct agent *a); /* whose frames are ours */
 void agent__tick(void *arg, uint64_t now_ns);
 
 #endif

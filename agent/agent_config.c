@@ -73,6 +73,8 @@ void agent__on_netinfo(void *arg)
 
 	if (netinfo__process(a->ni, &is_changed, &err) < 0)
 		log_warn_limited("network changes not read", log_str("reason", err.msg));
+	if (netinfo__own_macs_epoch(a->ni) != a->seen_macs)
+		agent__write_macs(a);
 	if (is_changed)
 		paths__update(a->paths, clock__monotonic_ns());
 	agent__follow_pods(a, clock__monotonic_ns());

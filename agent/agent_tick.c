@@ -70,6 +70,20 @@ static void learn(struct agent *a, uint64_t now_ns)
 		log_warn_limited("gains not updated", log_str("reason", err.msg));
 }
 
+void agent__write_macs(struct agent *a)
+{
+	struct pintle_err err = { 0 };
+	int ret;
+
+	a->seen_macs = netinfo__own_macs_epoch(a->ni);
+	ret = uplinks__write_macs(a->dp, a->ni, 0, &err);
+	if (ret < 0)
+		log_warn_limited("addresses of the uplinks not written", log_str("reason", err.msg));
+	else if (ret)
+		log_warn_limited("uplinks with too many Ethernet addresses: frames to other hosts are not told apart there",
+				 log_int("uplinks", ret), log_uint("most", PINTLE_UPLINK_MACS));
+}
+
 /* An uplink that went takes its traffic along: said, and said again. */
 static void look_at_uplinks(struct agent *a, uint64_t now_ns)
 {
@@ -85,6 +99,7 @@ static void look_at_uplinks(struct agent *a, uint64_t now_ns)
 		log_warn_limited(
 			"an uplink is gone, or has lost pintle's program: pintle status names it, pintle attach takes a new one",
 			log_uint("gone", uplinks.nr_gone), log_uint("attached", uplinks.nr));
+	agent__write_macs(a);
 }
 
 void agent__tick(void *arg, uint64_t now_ns)

@@ -171,6 +171,9 @@ static int attach_devices(struct attach *attach, struct pintle_err *err)
 	for (int i = 0; !ret && i < attach->nr_uplinks; i++) {
 		struct uplink *up = &attach->uplinks[i];
 
+		ret = uplinks__write_macs(attach->dp, attach->ni, up->dev.ifindex, err);
+		if (ret < 0)
+			return ret;
 		ret = datapath__attach_uplink(attach->dp, up->dev.ifindex, (enum datapath_hook)attach->args->hook, &up->hook,
 					      up->why, err);
 	}
@@ -195,13 +198,12 @@ static int run(struct attach *attach, struct pintle_err *err)
 	int ret;
 
 	ret = find_devices(attach, err);
-	if (!ret && args->config_file) {
+	if (!ret && args->config_file)
 		ret = config__load_file(args->config_file, CONFIG_MAX_BYTES, &attach->config, err);
-		if (!ret)
-			ret = netinfo__open(&attach->ni, err);
-		if (!ret)
-			ret = paths__vet(attach->ni, attach->config, err);
-	}
+	if (!ret)
+		ret = netinfo__open(&attach->ni, err);
+	if (!ret && attach->config)
+		ret = paths__vet(attach->ni, attach->config, err);
 	if (!ret)
 		ret = look_at_pins(attach, err);
 	if (!ret)

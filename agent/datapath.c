@@ -129,6 +129,7 @@ static void set_maps(struct datapath *dp)
 	dp->maps = (struct table_maps){
 		.meta = dp->mem[DP_MAP_META],
 		.ctl = dp->mem[DP_MAP_CTL],
+		.uplinks = dp->mem[DP_MAP_UPLINKS],
 		.flows = dp->mem[DP_MAP_FLOWS],
 		.stamps = dp->mem[DP_MAP_STAMPS],
 		.vip4 = dp->mem[DP_MAP_VIP4],

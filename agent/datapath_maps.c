@@ -66,6 +66,7 @@ uint32_t dp_map__entries(enum dp_map map, const struct pintle_meta *meta)
 		[DP_MAP_POD_STATS] = PINTLE_MAX_DETAIL,
 		[DP_MAP_VERDICTS] = VERDICT_ENTRIES,
 		[DP_MAP_CTL] = 1,
+		[DP_MAP_UPLINKS] = PINTLE_MAX_UPLINKS,
 		[DP_MAP_META] = 1,
 		[DP_MAP_DEVMAP] = PINTLE_MAX_DETAIL,
 		[DP_MAP_EVENTS] = EVENTS_BYTES,

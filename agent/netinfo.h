@@ -69,11 +69,21 @@ struct net_link {
 	uint32_t peer_ifindex; /* IFLA_LINK of a veth, in peer_nsid; 0 none */
 	int32_t peer_nsid;     /* -1 = same namespace or unknown */
 	uint32_t master;       /* bridge it is a port of, 0 none */
+	uint32_t lower;	       /* of a VLAN device, macvlan or macvtap: the device of this namespace below it, 0 none */
 	uint32_t xdp_prog_id;  /* attached XDP program, 0 none */
 };
 
 int netinfo__link_by_name(struct netinfo *ni, const char *name, struct net_link *ret_link, struct pintle_err *err);
 int netinfo__link_by_index(struct netinfo *ni, uint32_t ifindex, struct net_link *ret_link, struct pintle_err *err);
+
+/*
+ * The Ethernet addresses by which frames on a device are for this node: its own, and those of the devices of this namespace above it, which the
+ * kernel gives frames to (master: bridge, bond; VLAN devices; macvlans, as VRRP daemons make them for 00:00:5e:00:01:xx). macs[0] is the
+ * device's own; each once. Returns their number, more than max when they do not fit, or -ENODEV.
+ */
+int netinfo__own_macs(struct netinfo *ni, uint32_t ifindex, uint8_t (*macs)[6], int max);
+/* Changes when what netinfo__own_macs() says may have changed. */
+uint32_t netinfo__own_macs_epoch(const struct netinfo *ni);
 
 /* rtnl_link_stats64 of a device: what the redirect reconciliation compares with. */
 struct net_counters {

@@ -45,6 +45,12 @@ static bool link_entry__same_path(const struct link_entry *a, const struct link_
 	       strcmp(a->link.kind, b->link.kind) == 0 && strcmp(a->link.name, b->link.name) == 0;
 }
 
+static bool link_entry__same_stack(const struct link_entry *a, const struct link_entry *b)
+{
+	return a->link.master == b->link.master && a->link.lower == b->link.lower &&
+	       memcmp(a->link.mac, b->link.mac, sizeof(a->link.mac)) == 0;
+}
+
 static void apply_link(struct netinfo *ni, const struct nlmsghdr *nlh)
 {
 	struct net_change change = { .kind = NET_CHANGE_LINK };
@@ -57,6 +63,7 @@ static void apply_link(struct netinfo *ni, const struct nlmsghdr *nlh)
 		return;
 	change.ifindex = msg.link.ifindex;
 	if (nlh->nlmsg_type == RTM_DELLINK) {
+		ni->links_epoch++;
 		if (netmap__del(&ni->links, &(struct link_key){ .ifindex = msg.link.ifindex }))
 			netinfo__changed(ni, &change);
 		return;
@@ -67,6 +74,8 @@ static void apply_link(struct netinfo *ni, const struct nlmsghdr *nlh)
 	old = *entry;
 	entry->link = msg.link;
 	entry->is_noarp = msg.is_noarp;
+	if (made || !link_entry__same_stack(&old, entry))
+		ni->links_epoch++;
 	if (made || !link_entry__same_path(&old, entry))
 		netinfo__changed(ni, &change);
 }

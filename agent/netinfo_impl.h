@@ -63,7 +63,8 @@ struct netinfo {
 	struct netmap links, addrs, neighs, fdb;
 	struct net_change changes[NETINFO_MAX_CHANGES]; /* ring: nr_changes from first_change */
 	uint32_t first_change, nr_changes;
-	bool all_changed; /* the ring ran over, or notifications were lost */
+	uint32_t links_epoch; /* counts changes of addresses and of what lies on what */
+	bool all_changed;     /* the ring ran over, or notifications were lost */
 	uint8_t buf[NETINFO_BUF_BYTES] __attribute__((aligned(8)));
 	uint8_t event_buf[NETINFO_BUF_BYTES] __attribute__((aligned(8)));
 };

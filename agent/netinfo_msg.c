@@ -90,6 +90,12 @@ static bool msg_attrs__addr(const struct msg_attrs *attrs, unsigned int type, in
 	return msg_attrs__copy(attrs, type, ret->bytes, family == AF_INET ? 4 : 16);
 }
 
+/* Kinds whose frames come in by the device that IFLA_LINK names. (Of tunnels it is the device that carries them.) */
+static bool is_stacked_kind(const char *kind)
+{
+	return !strcmp(kind, "vlan") || !strcmp(kind, "macvlan") || !strcmp(kind, "macvtap");
+}
+
 int netmsg__link(const struct nlmsghdr *nlh, struct msg_link *ret)
 {
 	struct msg_attrs attrs, nested;
@@ -113,6 +119,9 @@ int netmsg__link(const struct nlmsghdr *nlh, struct msg_link *ret)
 	msg_attrs__text(&nested, IFLA_INFO_KIND, link->kind, sizeof(link->kind));
 	if (strcmp(link->kind, "veth") == 0)
 		link->peer_ifindex = msg_attrs__u32(&attrs, IFLA_LINK);
+	/* with a namespace id, IFLA_LINK is a device of that namespace */
+	else if (!attrs.by_type[IFLA_LINK_NETNSID] && is_stacked_kind(link->kind))
+		link->lower = msg_attrs__u32(&attrs, IFLA_LINK);
 	msg_attrs__nested(attrs.by_type[IFLA_XDP], &nested);
 	link->xdp_prog_id = msg_attrs__u32(&nested, IFLA_XDP_PROG_ID);
 	return 0;

@@ -92,6 +92,65 @@ int netinfo__link_by_index(struct netinfo *ni, uint32_t ifindex, struct net_link
 	return 0;
 }
 
+#define STACK_MAX 64
+
+/* A device and those above it, each once. */
+struct stack {
+	uint32_t ifindex[STACK_MAX];
+	int nr;
+};
+
+static void stack__add(struct stack *s, uint32_t ifindex)
+{
+	for (int i = 0; i < s->nr; i++)
+		if (s->ifindex[i] == ifindex)
+			return;
+	if (ifindex && s->nr < STACK_MAX)
+		s->ifindex[s->nr++] = ifindex;
+}
+
+static void stack__add_uppers(struct stack *s, const struct netinfo *ni, uint32_t ifindex)
+{
+	const struct link_entry *entry;
+	uint32_t pos = 0;
+
+	while ((entry = netmap__next(&ni->links, &pos)))
+		if (entry->link.ifindex == ifindex)
+			stack__add(s, entry->link.master);
+		else if (entry->link.lower == ifindex)
+			stack__add(s, entry->link.ifindex);
+}
+
+int netinfo__own_macs(struct netinfo *ni, uint32_t ifindex, uint8_t (*macs)[6], int max)
+{
+	struct stack s = { .nr = 0 };
+	int nr = 0;
+
+	if (!netinfo__link(ni, ifindex))
+		return -ENODEV;
+	stack__add(&s, ifindex);
+	for (int i = 0; i < s.nr; i++) { /* grows meanwhile */
+		const struct link_entry *entry;
+		int k = 0;
+
+		stack__add_uppers(&s, ni, s.ifindex[i]);
+		entry = netmap__get(&ni->links, &(struct link_key){ .ifindex = s.ifindex[i] });
+		while (entry && k < nr && k < max && memcmp(macs[k], entry->link.mac, 6))
+			k++;
+		if (!entry || (k < nr && k < max))
+			continue;
+		if (nr < max)
+			memcpy(macs[nr], entry->link.mac, 6);
+		nr++;
+	}
+	return nr;
+}
+
+uint32_t netinfo__own_macs_epoch(const struct netinfo *ni)
+{
+	return ni->links_epoch;
+}
+
 struct counters_answer {
 	uint32_t ifindex; /* asked for; 0 once answered */
 	struct net_counters counters;

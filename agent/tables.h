@@ -22,8 +22,9 @@
 struct table_maps {
 	const struct pintle_meta *meta;
 	struct pintle_ctl *ctl;
-	struct pintle_bucket *flows; /* meta->nr_buckets */
-	uint64_t *stamps;	     /* nr_buckets * PINTLE_BUCKET_SLOTS */
+	struct pintle_uplink *uplinks; /* PINTLE_MAX_UPLINKS; see ownmacs.h */
+	struct pintle_bucket *flows;   /* meta->nr_buckets */
+	uint64_t *stamps;	       /* nr_buckets * PINTLE_BUCKET_SLOTS */
 	struct pintle_ep4_bucket *vip4, *rev4;
 	struct pintle_ep6_bucket *vip6, *rev6;
 	struct pintle_frontend *frontends;  /* meta->max_frontends */

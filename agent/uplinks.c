@@ -3,7 +3,16 @@
 
 #include <string.h>
 
+#include "agent/ownmacs.h"
+
 #define MAX_LINKS 64
+
+static void add_ifindex(struct uplinks *sum, uint32_t ifindex)
+{
+	if (sum->nr < PINTLE_MAX_UPLINKS)
+		sum->ifindex[sum->nr] = ifindex;
+	sum->nr++;
+}
 
 static void add(struct uplinks *sum, const struct datapath_link *link, struct netinfo *ni)
 {
@@ -32,8 +41,22 @@ int uplinks__look(const struct datapath *dp, struct netinfo *ni, struct uplinks 
 		if (strcmp(links[i].kind, "xdp") && strcmp(links[i].kind, "tcin"))
 			continue;
 		add(&sum, &links[i], ni);
-		sum.nr++;
+		add_ifindex(&sum, links[i].ifindex);
 	}
 	*ret = sum;
 	return 0;
+}
+
+int uplinks__write_macs(const struct datapath *dp, struct netinfo *ni, uint32_t one_more, struct pintle_err *err)
+{
+	struct uplinks uplinks;
+	int ret = uplinks__look(dp, ni, &uplinks, err);
+
+	if (ret)
+		return ret;
+	if (one_more)
+		add_ifindex(&uplinks, one_more);
+	if (uplinks.nr > PINTLE_MAX_UPLINKS)
+		uplinks.nr = PINTLE_MAX_UPLINKS;
+	return ownmacs__write(datapath__maps(dp)->uplinks, ni, uplinks.ifindex, uplinks.nr);
 }

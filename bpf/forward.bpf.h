@@ -10,7 +10,8 @@
 /* What the entry program hands down and gets back. */
 struct forward {
 	void *ctx;
-	int action; /* of a redirect */
+	int action;    /* of a redirect */
+	bool is_other; /* an ICMP error for another host */
 };
 
 /* A request that begins on a known flow is timed anew if the flow is one of the sampled. */

@@ -21,6 +21,8 @@ static __always_inline enum pintle_verdict forward_icmp(struct forward *fw, bool
 	verdict = quote_parse(p, family, &q);
 	if (verdict != PINTLE_V_CONTINUE)
 		return verdict;
+	if (fw->is_other)
+		return PINTLE_V_PASS_OTHER_MAC;
 	if (!same_addr(family, q.saddr_be, p->daddr_be) || !vip_find(family, q.saddr_be, q.sport_be, q.proto, &vip))
 		return PINTLE_V_PASS_ICMP;
 	key = flow_key(family == 6 ? PINTLE_FS_V6 : 0, q.daddr_be, q.dport_be, vip.id);

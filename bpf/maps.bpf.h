@@ -40,6 +40,7 @@ PT_MMAP_ARRAY(pt_pods, struct pintle_pod);
 PT_MMAP_ARRAY(pt_siblings, struct pintle_siblings);
 PT_MMAP_ARRAY(pt_loads, struct pintle_load);
 PT_MMAP_ARRAY(pt_ctl, struct pintle_ctl);
+PT_MMAP_ARRAY(pt_uplinks, struct pintle_uplink);
 PT_MMAP_ARRAY(pt_meta, struct pintle_meta);
 PT_PERCPU_ARRAY(pt_traffic, struct pintle_traffic, 1);
 PT_PERCPU_ARRAY(pt_pod_stats, struct pintle_pod_stats, PINTLE_MAX_DETAIL);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The programs: entries only. Every packet leaves through one of the two finish functions, which count its verdict. */
 #include "forward_icmp.bpf.h"
+#include "own.bpf.h"
 #include "reverse.bpf.h"
 #include "sweep.bpf.h"
 
@@ -76,6 +77,7 @@ __global_fn int xdp_icmp(struct xdp_md *ctx, int *ret_action)
 	verdict = parse(&p, false);
 	if (verdict != PINTLE_V_PASS_NOT_L4 || !ret_action)
 		return verdict;
+	fw.is_other = xdp_is_other(ctx, &p);
 	verdict = p.family == 4 ? forward_icmp(&fw, false, &p, 4) : forward_icmp(&fw, false, &p, 6);
 	*ret_action = fw.action;
 	return verdict;
@@ -91,7 +93,7 @@ int pt_xdp(struct xdp_md *ctx)
 	p.frame_bytes = (__u32)(p.end - p.data);
 	verdict = parse(&p, false);
 	if (verdict == PINTLE_V_CONTINUE) {
-		verdict = forward_l4(&fw, false, &p);
+		verdict = xdp_is_other(ctx, &p) ? PINTLE_V_PASS_OTHER_MAC : forward_l4(&fw, false, &p);
 	} else if (verdict == PINTLE_V_PASS_NOT_L4 && is_icmp(&p)) {
 		int action = XDP_PASS;
 
@@ -142,6 +144,7 @@ __global_fn int tc_icmp(struct __sk_buff *skb, int *ret_action)
 
 	if (verdict != PINTLE_V_PASS_NOT_L4 || !ret_action)
 		return verdict;
+	fw.is_other = tc_is_other(skb, &p);
 	verdict = p.family == 4 ? forward_icmp(&fw, true, &p, 4) : forward_icmp(&fw, true, &p, 6);
 	*ret_action = fw.action;
 	return verdict;
@@ -155,7 +158,7 @@ int pt_tc(struct __sk_buff *skb)
 	enum pintle_verdict verdict = parse_skb(skb, &p, PT_PULL_BYTES);
 
 	if (verdict == PINTLE_V_CONTINUE) {
-		verdict = forward_l4(&fw, true, &p);
+		verdict = tc_is_other(skb, &p) ? PINTLE_V_PASS_OTHER_MAC : forward_l4(&fw, true, &p);
 	} else if (verdict == PINTLE_V_PASS_NOT_L4 && is_icmp(&p)) {
 		int action = PT_TCX_NEXT;
 

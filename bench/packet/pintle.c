@@ -144,6 +144,17 @@ static int set_paths(struct bpf_object *obj, struct bench_env *env, struct pintl
 	return 0;
 }
 
+/* Test runs come in by lo; in the table it has the address that the frames are for. */
+static void set_uplink(struct pintle_run *run)
+{
+	uint32_t lo = if_nametoindex("lo");
+	struct pintle_uplink *uplink = &run->memory.tables.uplinks[lo % PINTLE_MAX_UPLINKS];
+
+	uplink->mac[0] = 0x010000000002ull; /* model.c: 02:00:00:00:00:01 */
+	uplink->nr_macs = 1;
+	uplink->ifindex = lo;
+}
+
 static int set_services(struct bench_env *env, struct pintle_err *err)
 {
 	struct pintle_run *run = env->priv;
@@ -183,6 +194,8 @@ static int pintle_post_load(struct bpf_object *obj, struct bench_env *env)
 		code = tables__apply(run->tables, run->config, nothing_is_local, NULL, &applied, &err);
 	if (!code)
 		code = set_services(env, &err);
+	if (!code)
+		set_uplink(run);
 	if (!code && pintle_config__has(env->args, "redirect"))
 		code = set_paths(obj, env, &err);
 	return code ? failed(env, &err) : 0;

@@ -45,6 +45,7 @@ static uint32_t entries_of(enum pintle_map map, const struct pintle_meta *meta)
 		[PINTLE_MAP_SIBLINGS] = meta->max_pods,
 		[PINTLE_MAP_LOADS] = meta->max_pods,
 		[PINTLE_MAP_TRAFFIC] = meta->max_pods,
+		[PINTLE_MAP_UPLINKS] = PINTLE_MAX_UPLINKS,
 		[PINTLE_MAP_EVENTS] = EVENTS_BYTES,
 		[PINTLE_MAP_RECORDS] = EVENTS_BYTES,
 	};
@@ -171,6 +172,7 @@ static void name_tables(struct pintle_memory *memory)
 		.pods = at[PINTLE_MAP_PODS],
 		.siblings = at[PINTLE_MAP_SIBLINGS],
 		.loads = at[PINTLE_MAP_LOADS],
+		.uplinks = at[PINTLE_MAP_UPLINKS],
 	};
 }
 

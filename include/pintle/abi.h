@@ -305,6 +305,17 @@ struct pintle_ctl {
 };
 PINTLE_ASSERT_SIZE(struct pintle_ctl, 64 + 256);
 
+/* A device that the forward program is attached to: which frames on it are for this node. One device lies in one entry; the program looks at entry
+ * ifindex % PINTLE_MAX_UPLINKS first. A device that has no entry takes every frame. */
+#define PINTLE_UPLINK_MACS 7u
+#define PINTLE_UPLINK_ANY_MAC 0xffffffffu
+struct pintle_uplink {
+	__u32 ifindex; /* 0 = free; written last and cleared first */
+	__u32 nr_macs; /* of mac[]; PINTLE_UPLINK_ANY_MAC: every address is ours (the list is being written, or does not fit) */
+	__u64 mac[PINTLE_UPLINK_MACS]; /* 6 bytes, first byte lowest; [0] is the device's own */
+};
+PINTLE_ASSERT_SIZE(struct pintle_uplink, 64);
+
 /* Written once when the maps are made; the loader refuses pins whose words do not fit. */
 struct pintle_meta {
 	__u32 abi_version;

@@ -27,6 +27,7 @@
 	  "histograms and sums, by detail slot")                                                                               \
 	M(VERDICTS, "pt_verdicts", PERCPU_ARRAY, __u32, __u64, NONE, "packets, by enum pintle_verdict")                        \
 	M(CTL, "pt_ctl", ARRAY, __u32, struct pintle_ctl, MMAPABLE, "what the agent tells the programs")                       \
+	M(UPLINKS, "pt_uplinks", ARRAY, __u32, struct pintle_uplink, MMAPABLE, "addresses of the devices attached to")         \
 	M(META, "pt_meta", ARRAY, __u32, struct pintle_meta, MMAPABLE, "version, sizes and seeds of these maps")               \
 	M(DEVMAP, "pt_devmap", DEVMAP, __u32, __u32, NONE, "devices of pods with redirect delivery")                           \
 	M(EVENTS, "pt_events", RINGBUF, void, void, NONE, "struct pintle_event, rate limited")                                 \

@@ -34,6 +34,7 @@ int main(void)
 	runner = srunner_create(fixtures_suite());
 	srunner_add_suite(runner, life_suite());
 	srunner_add_suite(runner, record_suite());
+	srunner_add_suite(runner, own_suite());
 	srunner_add_suite(runner, table_suite());
 	srunner_add_suite(runner, sweep_suite());
 	srunner_add_suite(runner, policy_suite());

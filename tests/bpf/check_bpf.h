@@ -15,5 +15,6 @@ Suite *table_suite(void);
 Suite *sweep_suite(void);
 Suite *life_suite(void);
 Suite *record_suite(void);
+Suite *own_suite(void);
 
 #endif

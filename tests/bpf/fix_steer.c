@@ -32,9 +32,10 @@ static void other_mac_generation(struct rig *r)
 	r->model.pods[POD_RTCP4].has_macs = false;
 }
 
-#define TO(vip_, port_, flags_)                                                                                    \
-	{                                                                                                          \
-		.src = CLIENT4, .sport = 5000, .dst = vip_, .dport = port_, .proto = WIRE_TCP, .tcp_flags = flags_ \
+#define TO(vip_, port_, flags_, ...)                                                                                \
+	{                                                                                                           \
+		.src = CLIENT4, .sport = 5000, .dst = vip_, .dport = port_, .proto = WIRE_TCP, .tcp_flags = flags_, \
+		##__VA_ARGS__                                                                                       \
 	}
 #define SA (WIRE_SYN | WIRE_ACK)
 #define PA (WIRE_PSH | WIRE_ACK)
@@ -135,6 +136,23 @@ const struct fixture fixtures_steer[] = {
 	{ "reject until the budget is spent",
 	  budget_of_one,
 	  { FWD(REJECT_PORT, TO4(81, WIRE_SYN)), FWD(DROP_REJECT_RATE, TO4(81, WIRE_SYN)) } },
+	{ "frames to another host: nothing is steered, rejected or closed",
+	  NULL,
+	  { FWD(PASS_OTHER_MAC, TO4(80, WIRE_SYN, .dst_mac = PKT_MAC_OTHER)), FWD(PASS_MISS, TO4(80, WIRE_ACK)),
+	    FWD(PASS_OTHER_MAC, TO4(81, WIRE_SYN, .dst_mac = PKT_MAC_OTHER)),
+	    FWD(PASS_OTHER_MAC, TO(VIP4_NOPOD, 80, WIRE_SYN, .dst_mac = PKT_MAC_OTHER)), FWD(STEER_PASS, TO4(80, WIRE_SYN)),
+	    FWD(PASS_OTHER_MAC, TO4(80, WIRE_RST, .dst_mac = PKT_MAC_OTHER)),
+	    FWD(PASS_OTHER_MAC, TO4(80, PA, .payload_bytes = 9, .dst_mac = PKT_MAC_OTHER)),
+	    FWD(STEER_PASS, TO4(80, WIRE_ACK)) } },
+	{ "frames to another host are not redirected",
+	  NULL,
+	  { FWD(STEER_REDIRECT, R4(WIRE_SYN)), FWD(PASS_OTHER_MAC, R4(WIRE_ACK, .dst_mac = PKT_MAC_OTHER)) } },
+	ONE("broadcast", PASS_OTHER_MAC, TO4(80, WIRE_SYN, .dst_mac = PKT_MAC_BROADCAST)),
+	ONE("frame to a group", PASS_OTHER_MAC, U4(.payload_bytes = 4, .dst_mac = PKT_MAC_GROUP)),
+	ONE("frame to another host, IPv6, VLAN", PASS_OTHER_MAC, TO6(WIRE_SYN, .nr_vlans = 1, .dst_mac = PKT_MAC_OTHER)),
+	ONE("frame to another address of this node", STEER_PASS, TO4(80, WIRE_SYN, .dst_mac = PKT_MAC_SECOND)),
+	ONE("no VIP, to another host", PASS_OTHER_MAC,
+	    FRAME(CLIENT4, 5000, OTHER4, 80, WIRE_TCP, .tcp_flags = WIRE_SYN, .dst_mac = PKT_MAC_OTHER)),
 	{ "draining",
 	  draining,
 	  { FWD(PASS_DRAINING, TO4(80, WIRE_SYN)), FWD(PASS_DRAINING, U6(.payload_bytes = 3)),

@@ -18,13 +18,22 @@ struct wire_addr addr6(uint16_t net, uint16_t host)
 	return r;
 }
 
+const uint8_t pkt_macs[PKT_NR_MACS][6] = {
+	[PKT_MAC_OWN] = { 0x02, 0, 0, 0, 0, 0x01 },
+	[PKT_MAC_SECOND] = { 0, 0, 0x5e, 0, 0x01, 0x0a }, /* VRRP (RFC 9568 section 7.3) */
+	[PKT_MAC_OTHER] = { 0x02, 0, 0, 0, 0, 0x03 },
+	[PKT_MAC_BROADCAST] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff },
+	[PKT_MAC_GROUP] = { 0x03, 0, 0, 0, 0, 0x01 },
+};
+
 static uint32_t pkt__put_l2(const struct pkt_spec *s, uint8_t *out)
 {
-	static const uint8_t macs[12] = { 0x02, 0, 0, 0, 0, 0x01, 0x02, 0, 0, 0, 0, 0x02 };
+	static const uint8_t source[6] = { 0x02, 0, 0, 0, 0, 0x02 };
 	uint16_t type = s->src.family == 4 ? WIRE_ETH_IP4 : WIRE_ETH_IP6;
 	uint32_t at = 12, i;
 
-	memcpy(out, macs, sizeof(macs));
+	memcpy(out, pkt_macs[s->dst_mac], 6);
+	memcpy(out + 6, source, 6);
 	for (i = 0; i < s->nr_vlans; i++) {
 		wire__put16(out + at, i == 0 && s->nr_vlans > 1 ? WIRE_ETH_8021AD : WIRE_ETH_8021Q);
 		wire__put16(out + at + 2, (uint16_t)(100 + i));

@@ -11,6 +11,10 @@
 
 enum pkt_udp_check { PKT_UDP_RIGHT = 0, PKT_UDP_NONE, PKT_UDP_ALL_ONES /* payload chosen so that the sum is zero */ };
 
+/* To whom the frame goes: the device's address, another of this node's, another host, everybody, a group. */
+enum pkt_mac { PKT_MAC_OWN = 0, PKT_MAC_SECOND, PKT_MAC_OTHER, PKT_MAC_BROADCAST, PKT_MAC_GROUP, PKT_NR_MACS };
+extern const uint8_t pkt_macs[PKT_NR_MACS][6];
+
 struct pkt_spec {
 	struct wire_addr src, dst;
 	uint16_t sport, dport;
@@ -19,6 +23,7 @@ struct pkt_spec {
 	uint8_t ttl;	   /* 0 = 64 */
 	uint8_t zero_ttl;  /* the TTL is really 0 */
 	uint32_t payload_bytes;
+	uint8_t dst_mac;      /* enum pkt_mac */
 	uint8_t nr_vlans;     /* 0..3; two or more start with 802.1ad */
 	uint8_t doff;	      /* TCP header words, 0 = 5 (and room for so many is made when it is larger) */
 	uint8_t udp_check;    /* enum pkt_udp_check */

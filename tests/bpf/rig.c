@@ -31,6 +31,7 @@ static const struct {
 	{ "pt_siblings", sizeof(struct pintle_siblings), offsetof(struct rig, siblings) },
 	{ "pt_loads", sizeof(struct pintle_load), offsetof(struct rig, loads) },
 	{ "pt_ctl", sizeof(struct pintle_ctl), offsetof(struct rig, ctl) },
+	{ "pt_uplinks", sizeof(struct pintle_uplink), offsetof(struct rig, uplinks) },
 };
 #define RIG_NR_MAPS (sizeof(rig_maps) / sizeof(rig_maps[0]))
 
@@ -56,6 +57,7 @@ static uint32_t rig__entries(const struct rig *r, const char *name)
 		{ "pt_loads", m->max_pods },
 		{ "pt_traffic", m->max_pods },
 		{ "pt_ctl", 1 },
+		{ "pt_uplinks", PINTLE_MAX_UPLINKS },
 		{ "pt_meta", 1 },
 	};
 	size_t i;
@@ -287,6 +289,20 @@ static void rig__clear_percpu(struct rig *r, int fd, size_t value_bytes, uint32_
 	free(zero);
 }
 
+/* Test runs come in by lo. */
+static void rig__set_uplink(struct rig *r)
+{
+	struct pintle_uplink *lo = &r->uplinks[1 % PINTLE_MAX_UPLINKS];
+
+	lo->ifindex = 1;
+	lo->nr_macs = 2;
+	memcpy(&lo->mac[0], pkt_macs[PKT_MAC_OWN], 6);
+	memcpy(&lo->mac[1], pkt_macs[PKT_MAC_SECOND], 6);
+	memcpy(r->model.own_macs[0], pkt_macs[PKT_MAC_OWN], 6);
+	memcpy(r->model.own_macs[1], pkt_macs[PKT_MAC_SECOND], 6);
+	r->model.nr_own_macs = 2;
+}
+
 void rig__reset(struct rig *r)
 {
 	size_t i;
@@ -304,6 +320,7 @@ void rig__reset(struct rig *r)
 	memset(r->nr_events, 0, sizeof(r->nr_events));
 	model__free(&r->model);
 	model__init(&r->model);
+	rig__set_uplink(r);
 	r->ctl->age_half_open = 15;
 	r->ctl->age_closed = 5;
 	r->ctl->age_udp = 30;

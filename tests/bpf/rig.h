@@ -39,6 +39,7 @@ struct rig {
 	struct pintle_siblings *siblings;
 	struct pintle_load *loads;
 	struct pintle_ctl *ctl;
+	struct pintle_uplink *uplinks;
 	struct ring_buffer *events;
 	uint64_t nr_events[PINTLE_EVENT_MAX];
 	struct pintle_event last_event;

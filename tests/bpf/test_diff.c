@@ -49,6 +49,8 @@ static void fuzz__decorate(struct fuzz *f, struct pkt_spec *s)
 	struct rng *rng = &f->rng;
 
 	s->payload_bytes = rng__one_in(rng, 2) ? 0 : rng__below(rng, rng__one_in(rng, 20) ? 3200 : 120);
+	if (rng__one_in(rng, 20))
+		s->dst_mac = (uint8_t)rng__below(rng, PKT_NR_MACS);
 	if (rng__one_in(rng, 8))
 		s->nr_vlans = (uint8_t)rng__below(rng, 4);
 	if (rng__one_in(rng, 8)) {

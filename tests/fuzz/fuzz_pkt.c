@@ -53,6 +53,8 @@ static void fuzz__scene(void)
 	model.nr_frontends = i;
 	model.nr_vips = i;
 	model.nr_pods = i;
+	memcpy(model.own_macs[0], (uint8_t[6]){ 2, 0, 0, 0, 0, 1 }, 6);
+	model.nr_own_macs = 1;
 	model.has_uplink = true;
 	model.reject_budget = 1000;
 }

@@ -130,6 +130,20 @@ static void model__deliver(struct model *m, struct model_frame *f, struct model_
 		ret->verdict = model__redirect(f, pod) ? PINTLE_V_STEER_REDIRECT : PINTLE_V_STEER_FALLBACK;
 }
 
+/* Is the frame for this node at all? The kernel, which TC asks first, knows lo by the address of all zeroes. */
+static bool model__is_for_us(const struct model *m, enum model_prog prog, const struct model_frame *f)
+{
+	static const uint8_t zeroes[6];
+	int i;
+
+	if (!m->nr_own_macs)
+		return true;
+	for (i = 0; i < m->nr_own_macs; i++)
+		if (!memcmp(f->data, m->own_macs[i], 6))
+			return true;
+	return prog == MODEL_TC && !memcmp(f->data, zeroes, 6);
+}
+
 static void model__forward_l4(struct model *m, struct model_frame *f, struct model_result *ret)
 {
 	int frontend = model__find_frontend(m, &f->dst, f->dport, f->proto);
@@ -161,14 +175,20 @@ static void model__forward_l4(struct model *m, struct model_frame *f, struct mod
 }
 
 /* An ICMP error that quotes a packet of ours, VIP -> client, belongs to the pod that sent it. */
-static void model__forward_icmp(struct model *m, struct model_frame *f, struct model_result *ret)
+static void model__forward_icmp(struct model *m, struct model_frame *f, bool is_for_us, struct model_result *ret)
 {
 	struct model_flow *flow;
 	struct model_pod *pod;
 	int frontend;
 
 	ret->verdict = PINTLE_V_PASS_ICMP;
-	if (!f->has_inner || !wire__same_addr(&f->dst, &f->in_src))
+	if (!f->has_inner)
+		return;
+	if (!is_for_us) {
+		ret->verdict = PINTLE_V_PASS_OTHER_MAC;
+		return;
+	}
+	if (!wire__same_addr(&f->dst, &f->in_src))
 		return;
 	frontend = model__find_frontend(m, &f->in_src, f->in_sport, f->in_proto);
 	if (frontend < 0)
@@ -186,9 +206,12 @@ static void model__forward_icmp(struct model *m, struct model_frame *f, struct m
 
 void model__forward(struct model *m, enum model_prog prog, struct model_frame *f, struct model_result *ret)
 {
-	(void)prog; /* one core, two entries */
-	if (f->proto == WIRE_TCP || f->proto == WIRE_UDP)
+	bool is_for_us = model__is_for_us(m, prog, f);
+
+	if (f->proto != WIRE_TCP && f->proto != WIRE_UDP)
+		model__forward_icmp(m, f, is_for_us, ret);
+	else if (is_for_us)
 		model__forward_l4(m, f, ret);
 	else
-		model__forward_icmp(m, f, ret);
+		ret->verdict = PINTLE_V_PASS_OTHER_MAC;
 }
