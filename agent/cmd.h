@@ -49,6 +49,8 @@ struct cmd_args {
 	/* views */
 	bool follow;
 	bool all;
+	bool openmetrics;	  /* metrics */
+	uint32_t max_series_pods; /* metrics */
 	uint32_t limit;
 	uint32_t by; /* enum flows_by */
 	const char *service;

@@ -18,47 +18,9 @@ struct status {
 	const struct view *view;
 	struct datapath_link *links;
 	int nr_links;
-	uint64_t flows, closed, half_open, redirect_flows;
-	uint32_t services, frontends, pods, pods_drained, pods_redirect;
+	struct view_counts counts;
 	uint64_t memory_bytes;
 };
-
-static void count_flows(struct status *status)
-{
-	for (uint32_t b = 0; b < status->maps->meta->nr_buckets; b++) {
-		for (uint32_t s = 0; s < PINTLE_BUCKET_SLOTS; s++) {
-			uint64_t state = __atomic_load_n(&status->maps->flows[b].slot[s].state, __ATOMIC_RELAXED);
-
-			if (!(state & PINTLE_FS_VALID))
-				continue;
-			status->flows++;
-			if (PINTLE_FS_IS_CLOSED(state))
-				status->closed++;
-			else if (!(state & (PINTLE_FS_EST | PINTLE_FS_UDP)))
-				status->half_open++;
-			status->redirect_flows += !!(state & PINTLE_FS_REDIRECT);
-		}
-	}
-}
-
-static void count_objects(struct status *status)
-{
-	const struct table_maps *maps = status->maps;
-
-	for (uint32_t i = 0; i < maps->meta->max_frontends; i++) {
-		status->frontends += maps->frontends[i].family != 0;
-		status->services += maps->services[i].in_use != 0;
-	}
-	for (uint32_t i = 0; i < maps->meta->max_pods; i++) {
-		const struct pintle_pod *pod = &maps->pods[i];
-
-		if (!(pod->flags & PINTLE_POD_IN_USE))
-			continue;
-		status->pods++;
-		status->pods_drained += !!(pod->flags & PINTLE_POD_DRAIN);
-		status->pods_redirect += !!(pod->flags & PINTLE_POD_REDIRECT);
-	}
-}
 
 static int read_links(struct status *status, struct pintle_err *err)
 {
@@ -125,21 +87,21 @@ static void put_objects(struct out *out, const struct status *status)
 	uint64_t slots = (uint64_t)meta->nr_buckets * PINTLE_BUCKET_SLOTS;
 
 	out__record(out, "flows", NULL);
-	out__u64(out, "valid", NULL, status->flows);
-	out__u64(out, "closed", NULL, status->closed);
-	out__u64(out, "half_open", NULL, status->half_open);
-	out__u64(out, "redirect", NULL, status->redirect_flows);
+	out__u64(out, "valid", NULL, status->counts.flows);
+	out__u64(out, "closed", NULL, status->counts.closed);
+	out__u64(out, "half_open", NULL, status->counts.half_open);
+	out__u64(out, "redirect", NULL, status->counts.redirect_flows);
 	out__u64(out, "slots", NULL, slots);
-	out__double(out, "use_percent", "use %", 100.0 * (double)status->flows / (double)slots, 2);
+	out__double(out, "use_percent", "use %", 100.0 * (double)status->counts.flows / (double)slots, 2);
 	out__end(out);
 	out__record(out, "objects", NULL);
-	out__u64(out, "services", NULL, status->services);
-	out__u64(out, "frontends", NULL, status->frontends);
+	out__u64(out, "services", NULL, status->counts.services);
+	out__u64(out, "frontends", NULL, status->counts.frontends);
 	out__u64(out, "max_frontends", NULL, meta->max_frontends);
-	out__u64(out, "pods", NULL, status->pods);
+	out__u64(out, "pods", NULL, status->counts.pods);
 	out__u64(out, "max_pods", NULL, meta->max_pods);
-	out__u64(out, "pods_drained", NULL, status->pods_drained);
-	out__u64(out, "pods_redirect", NULL, status->pods_redirect);
+	out__u64(out, "pods_drained", NULL, status->counts.pods_drained);
+	out__u64(out, "pods_redirect", NULL, status->counts.pods_redirect);
 	out__end(out);
 }
 
@@ -251,8 +213,7 @@ int cmd_status(const struct cmd_args *args)
 	if (read_links(&status, &err)) {
 		code = cmd__fail(args, &err);
 	} else {
-		count_flows(&status);
-		count_objects(&status);
+		status.counts = view__counts(status.view);
 		code = report(args, &status);
 	}
 	free(status.links);

@@ -13,6 +13,7 @@
 struct name {
 	struct endpoint frontend;
 	const char *service; /* in the JSON tree */
+	uint32_t slo_ms;
 };
 
 struct names {
@@ -46,6 +47,7 @@ static int names__put(FILE *file, const void *arg)
 
 		out__row(out);
 		out__str(out, "name", NULL, s->name);
+		out__u64(out, "slo_ms", NULL, s->slo_ms);
 		out__list(out, "frontends", NULL);
 		for (j = 0; j < s->nr_frontends; j++) {
 			const struct cfg_frontend *f = &s->frontends[j];
@@ -95,6 +97,16 @@ static int names__count(const cJSON *services, size_t *ret_nr)
 	return 0;
 }
 
+/* A file of a version before has none. */
+static uint32_t names__slo_ms(const cJSON *service)
+{
+	const cJSON *slo = cJSON_GetObjectItem(service, "slo_ms");
+
+	if (!cJSON_IsNumber(slo) || !(slo->valuedouble > 0) || slo->valuedouble > UINT32_MAX)
+		return 0;
+	return (uint32_t)slo->valuedouble;
+}
+
 static int names__index(struct names *names)
 {
 	const cJSON *services = cJSON_GetObjectItem(names->json, "services"), *service, *frontend;
@@ -110,6 +122,7 @@ static int names__index(struct names *names)
 			struct name *name = &names->list[names->nr++];
 
 			name->service = cJSON_GetObjectItem(service, "name")->valuestring;
+			name->slo_ms = names__slo_ms(service);
 			if (endpoint__parse(frontend->valuestring, true, &name->frontend, NULL))
 				return -EINVAL;
 		}
@@ -151,13 +164,18 @@ void names__free(struct names *names)
 	free(names);
 }
 
-const char *names__of_frontend(const struct names *names, const struct ip_addr *vip, uint8_t proto, uint16_t port)
+const char *names__of_frontend(const struct names *names, const struct ip_addr *vip, uint8_t proto, uint16_t port,
+			       uint32_t *ret_slo_ms)
 {
 	struct name key = { .frontend = { .addr = *vip, .port = port, .proto = proto } };
 	const struct name *found;
 
+	if (ret_slo_ms)
+		*ret_slo_ms = 0;
 	if (!names)
 		return NULL;
 	found = bsearch(&key, names->list, names->nr, sizeof(*names->list), name__compare);
+	if (found && ret_slo_ms)
+		*ret_slo_ms = found->slo_ms;
 	return found ? found->service : NULL;
 }

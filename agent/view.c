@@ -30,7 +30,7 @@ static void view__add_frontends(struct view *view)
 			s->family = e.addr.family;
 		}
 		if (!s->name)
-			s->name = names__of_frontend(view->src.names, &e.addr, e.proto, e.port);
+			s->name = names__of_frontend(view->src.names, &e.addr, e.proto, e.port, &s->slo_ms);
 	}
 }
 

@@ -31,6 +31,7 @@ struct view_service {
 	uint16_t first_frontend;
 	uint8_t family;	      /* 0 = id not in use */
 	uint32_t unreachable; /* pods of its frontends, members or not */
+	uint32_t slo_ms;      /* 0 = none or unknown */
 };
 
 struct view_pod {
@@ -66,6 +67,24 @@ bool view__leads_to(const struct view *view, uint32_t service, uint16_t pod);
 /* Is it a member of any pool? */
 bool view__takes_new_flows(const struct view *view, uint16_t pod);
 
+struct view_sums {
+	int64_t awaiting, open;
+	uint32_t pods; /* members */
+};
+struct view_sums view__service_sums(const struct view *view, uint32_t service);
+/* Share of the timed requests of the service's members, since each of them came, that were answered within its objective: an estimate, for requests
+ * are counted in buckets of a log2 histogram and taken as spread evenly in theirs. false: no objective, or nothing timed. */
+bool view__slo_share(const struct view *view, uint32_t service, double *ret_share);
+
+struct view_counts {
+	uint64_t flows, closed, half_open, redirect_flows; /* flows: all of the table */
+	uint32_t services, frontends, pods, pods_drained, pods_redirect;
+};
+struct view_counts view__counts(const struct view *view); /* scans the flow table */
+
+/* The label of a verdict; NULL for 0 and beyond the last. *ret_direction (may be NULL): "forward" or "reverse". */
+const char *view__verdict(uint32_t verdict, const char **ret_direction);
+
 /* ---- documents ---- */
 
 void view__service_list(const struct view *view, struct out *out);
@@ -89,6 +108,8 @@ void view__stats(const uint64_t *verdicts, bool with_zero, struct out *out); /* 
 uint64_t view__gain_ns(int16_t gain_q8);
 /* gain_ns; null while nothing was learned (0: tables__gain()). */
 void view__put_gain(int16_t gain_q8, struct out *out);
+/* Share of a log2 histogram's counts that are at most `ns`, by linear interpolation in its bucket; false when it is empty. */
+bool view__share_within(const uint64_t hist[PINTLE_HIST_BUCKETS], uint64_t ns, double *ret_share);
 /* Quantile q of a log2 histogram in ns, by linear interpolation in its bucket; false when it is empty. */
 bool view__quantile_ns(const uint32_t hist[PINTLE_HIST_BUCKETS], double q, uint64_t *ret_ns);
 

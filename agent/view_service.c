@@ -8,29 +8,6 @@
 #include "agent/view.h"
 #include "pintle/score.h"
 
-struct service_sums {
-	int64_t awaiting, open;
-	uint32_t active; /* members */
-};
-
-static struct service_sums service_sums(const struct view *view, const struct pintle_pool *pool)
-{
-	const struct table_maps *maps = view->src.maps;
-	struct service_sums sums = { 0 };
-	uint32_t i;
-
-	for (i = 0; pool && i < pool->nr_members; i++) {
-		uint16_t pod = choose__member(maps, pool, i)->pod;
-
-		sums.active++;
-		if (pod >= maps->meta->max_pods)
-			continue;
-		sums.awaiting += __atomic_load_n(&maps->loads[pod].awaiting, __ATOMIC_RELAXED);
-		sums.open += __atomic_load_n(&maps->loads[pod].open, __ATOMIC_RELAXED);
-	}
-	return sums;
-}
-
 static void put_frontends(const struct view *view, uint32_t service, struct out *out)
 {
 	const struct table_maps *maps = view->src.maps;
@@ -51,7 +28,8 @@ static void put_frontends(const struct view *view, uint32_t service, struct out 
 
 static void put_pool(const struct view *view, uint32_t service, const struct pintle_pool *pool, struct out *out)
 {
-	struct service_sums sums = service_sums(view, pool);
+	struct view_sums sums = view__service_sums(view, service);
+	double share;
 
 	out__u64(out, "id", NULL, service);
 	out__u64(out, "family", OUT_HIDDEN, view->services[service].family);
@@ -59,10 +37,18 @@ static void put_pool(const struct view *view, uint32_t service, const struct pin
 	out__str(out, "policy", NULL, policy_name(pool->policy));
 	out__str(out, "delivery", NULL, pool->flags & PINTLE_SVC_REDIRECT ? "redirect" : "pass");
 	out__str(out, "load", NULL, pool->flags & PINTLE_SVC_LOAD_OPEN ? "open" : "awaiting");
-	out__u64(out, "pods", NULL, sums.active);
+	out__u64(out, "pods", NULL, sums.pods);
 	out__u64(out, "unreachable", NULL, view->services[service].unreachable);
 	out__i64(out, "awaiting", NULL, sums.awaiting);
 	out__i64(out, "open_flows", "open", sums.open);
+	if (view->services[service].slo_ms)
+		out__ns(out, "slo_ns", "slo", view->services[service].slo_ms * 1000000ull);
+	else
+		out__null(out, "slo_ns", "slo");
+	if (view__slo_share(view, service, &share))
+		out__double(out, "within_slo_percent", "within %", 100 * share, 2);
+	else
+		out__null(out, "within_slo_percent", "within %");
 }
 
 void view__service_list(const struct view *view, struct out *out)

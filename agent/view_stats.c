@@ -22,6 +22,15 @@ static const struct {
 static const char *const stats_directions[] = { "forward", "reverse" };
 static const char *const stats_actions[] = { "pass", "drop", "redirect" };
 
+const char *view__verdict(uint32_t verdict, const char **ret_direction)
+{
+	if (!verdict || verdict >= PINTLE_V_MAX)
+		return NULL;
+	if (ret_direction)
+		*ret_direction = stats_directions[stats_verdicts[verdict].direction];
+	return stats_verdicts[verdict].label;
+}
+
 void view__stats(const uint64_t *verdicts, bool with_zero, struct out *out)
 {
 	uint64_t packets[2] = { 0 };

@@ -27,10 +27,13 @@ lint: ## format, warnings, analysers, house rules
 	$(Q)$(MAKE) all
 	$(Q)scripts/lint.sh
 
-docs: docs/verdicts.md docs/cli.md ## generated pages
+docs: docs/verdicts.md docs/metrics.md docs/cli.md ## generated pages
 docs/verdicts.md: scripts/gen-verdicts.sh include/pintle/verdict.def
 	$(say) GEN $@
 	$(Q)mkdir -p $(@D) && scripts/gen-verdicts.sh > $@
+docs/metrics.md: scripts/gen-metrics.sh include/pintle/metrics.def
+	$(say) GEN $@
+	$(Q)mkdir -p $(@D) && scripts/gen-metrics.sh > $@
 docs/cli.md: $(PROGRAM)
 	$(say) GEN $@
 	$(Q)$(PROGRAM) complete --markdown > $@

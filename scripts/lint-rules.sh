@@ -121,6 +121,8 @@ rule_shell() {
 rule_docs() {
 	scripts/gen-verdicts.sh >"$tmp/verdicts.md" || return 1
 	cmp -s "$tmp/verdicts.md" docs/verdicts.md || echo "docs/verdicts.md:1: not what verdict.def says; run make docs"
+	scripts/gen-metrics.sh >"$tmp/metrics.md" || return 1
+	cmp -s "$tmp/metrics.md" docs/metrics.md || echo "docs/metrics.md:1: not what metrics.def says; run make docs"
 	[[ -x .output/pintle ]] || { echo "docs/cli.md:1: cannot be compared: .output/pintle is not built"; return; }
 	.output/pintle complete --markdown >"$tmp/cli.md" || return 1
 	cmp -s "$tmp/cli.md" docs/cli.md || echo "docs/cli.md:1: not what the program says; run make docs"

@@ -114,17 +114,21 @@ START_TEST(test_names)
 		struct ip_addr v4 = addr_of("10.0.0.1"), v6 = addr_of("2001:db8::1");
 		struct pintle_err err = { 0 };
 		struct names *names = NULL;
+		uint32_t slo_ms = 7;
 
+		s->slo_ms = 250;
 		config_make__frontend(s, "10.0.0.1", IPPROTO_TCP, 80);
 		config_make__frontend(s, "2001:db8::1", IPPROTO_UDP, 53);
 		ck_assert_int_eq(names__load(dir, "/p", &names, &err), -ENOENT);
 		ck_assert_msg(!names__write(dir, "/p", config, &err), "%s", err.msg);
 		ck_assert_msg(!names__load(dir, "/p", &names, &err), "%s", err.msg);
-		ck_assert_str_eq(names__of_frontend(names, &v4, IPPROTO_TCP, 80), "shop/web");
-		ck_assert_str_eq(names__of_frontend(names, &v6, IPPROTO_UDP, 53), "shop/web");
-		ck_assert_ptr_null(names__of_frontend(names, &v4, IPPROTO_UDP, 80));
-		ck_assert_ptr_null(names__of_frontend(names, &v4, IPPROTO_TCP, 81));
-		ck_assert_ptr_null(names__of_frontend(NULL, &v4, IPPROTO_TCP, 80));
+		ck_assert_str_eq(names__of_frontend(names, &v4, IPPROTO_TCP, 80, &slo_ms), "shop/web");
+		ck_assert_uint_eq(slo_ms, 250);
+		ck_assert_str_eq(names__of_frontend(names, &v6, IPPROTO_UDP, 53, NULL), "shop/web");
+		ck_assert_ptr_null(names__of_frontend(names, &v4, IPPROTO_UDP, 80, NULL));
+		ck_assert_ptr_null(names__of_frontend(names, &v4, IPPROTO_TCP, 81, &slo_ms));
+		ck_assert_uint_eq(slo_ms, 0);
+		ck_assert_ptr_null(names__of_frontend(NULL, &v4, IPPROTO_TCP, 80, NULL));
 		names__free(names);
 		ck_assert_int_eq(names__load(dir, "/q", &names, &err), -ENOENT);
 		ck_assert_int_eq(names__write("/proc/nowhere/deep", "/p", config, &err), -ENOENT);

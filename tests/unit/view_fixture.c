@@ -25,6 +25,7 @@ static const char config_text[] =
 	"services:\n"
 	"- name: shop/web\n"
 	"  delivery: redirect\n"
+	"  slo: 2ms\n"
 	"  frontends: [{vip: 10.96.0.1, protocol: tcp, port: 80}, {vip: 10.96.0.1, protocol: tcp, port: 443}, "
 	"{vip: '2001:db8::80', protocol: tcp, port: 80}]\n"
 	"  pods: [{address: 10.1.0.1, port: 8080}, {address: 10.1.0.2, port: 8080, concurrency: 4}, "

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The export of metrics.def on tables in plain memory, against tests/golden (GOLDEN_UPDATE=1 writes the files anew; look at the difference). That
+ * others can read it is shown by tests/net/test_metrics.sh, with a parser of somebody else.
+ */
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/metrics.h"
+#include "pintle/verdict.h"
+#include "tests/unit/view_fixture.h"
+
+static uint64_t verdicts[PINTLE_V_MAX];
+
+static void setup(void)
+{
+	view_fixture__setup();
+	strcpy(view_arena.meta.build, "v1 \"x\"\\\n");
+	view_arena.maps.ctl->heartbeat_ns = VIEW_MONO_NS - 1500000007;
+	view_fixture__report("{\"pin_dir\": \"/pins\", \"reasons\": [], \"alarms\": []}");
+	for (uint32_t v = 1; v < PINTLE_V_MAX; v++)
+		verdicts[v] = v * 1000;
+}
+
+static char *render(enum metrics_format format, uint32_t max_pods)
+{
+	struct metrics_source source = { .view = &view_opened, .verdicts = verdicts, .max_pods = max_pods };
+	struct pintle_err err;
+	size_t bytes = 0;
+	char *text = NULL;
+	FILE *file = open_memstream(&text, &bytes);
+
+	ck_assert_ptr_nonnull(file);
+	ck_assert_msg(!metrics__write(&source, format, file, &err), "%s", err.msg);
+	ck_assert_int_eq(fclose(file), 0);
+	return text;
+}
+
+START_TEST(as_agreed)
+	{
+		const char *path = _i ? "tests/golden/metrics.openmetrics" : "tests/golden/metrics.prom";
+		char *text = render(_i ? METRICS_OPENMETRICS : METRICS_PROMETHEUS, 2), *expected = calloc(1, 65536);
+		FILE *file = fopen(path, getenv("GOLDEN_UPDATE") ? "w+" : "r");
+
+		ck_assert_msg(file != NULL, "%s", path);
+		if (getenv("GOLDEN_UPDATE")) {
+			fputs(text, file);
+			rewind(file);
+		}
+		ck_assert_uint_lt(fread(expected, 1, 65535, file), 65535);
+		fclose(file);
+		ck_assert_msg(!strcmp(text, expected), "%s differs:\n%s", path, text);
+		free(expected);
+		free(text);
+	}
+END_TEST
+
+static uint32_t count(const char *text, const char *what)
+{
+	uint32_t nr = 0;
+
+	for (; (text = strstr(text, what)); text++)
+		nr++;
+	return nr;
+}
+
+START_TEST(series_of_pods_are_bounded)
+	{
+		static const uint32_t limits[] = { 0, 1, 5, 6, UINT32_MAX };
+		uint32_t per_pod = 0;
+
+		for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+			char *text = render(METRICS_PROMETHEUS, limits[i]), left_out[64];
+			uint32_t nr = limits[i] < 6 ? limits[i] : 6, lines = count(text, "{pod=");
+
+			if (limits[i] == 1)
+				per_pod = lines;
+			ck_assert_uint_le(lines, nr * 61);
+			ck_assert_uint_ge(lines, nr * (per_pod - 1)); /* some have no gain yet */
+			snprintf(left_out, sizeof(left_out), "\npintle_pods_left_out %u\n", 6 - nr);
+			ck_assert_ptr_nonnull(strstr(text, left_out));
+			ck_assert_uint_eq(count(text, "# TYPE "), PINTLE_M_MAX);
+			free(text);
+		}
+	}
+END_TEST
+
+/* A node with nothing learned, no names and nobody who knows of alarms: no value is made up. */
+START_TEST(what_is_unknown_is_absent)
+	{
+		char *text;
+
+		names__free(view_names);
+		view_names = NULL;
+		view_arena.maps.ctl->heartbeat_ns = 0;
+		view_fixture__report(NULL);
+		view_fixture__reopen();
+		text = render(METRICS_PROMETHEUS, 10);
+		ck_assert_ptr_nonnull(strstr(text, "\npintle_agent_up 0\n"));
+		ck_assert_ptr_null(strstr(text, "\npintle_alarms "));
+		ck_assert_ptr_null(strstr(text, "\npintle_agent_heartbeat_age_seconds "));
+		ck_assert_ptr_null(strstr(text, "\npintle_service_slo_ratio{"));
+		ck_assert_ptr_nonnull(strstr(text, "\npintle_service_pods{service=\"service 0\",family=\"ipv4\"} 2\n"));
+		free(text);
+	}
+END_TEST
+
+START_TEST(shares_are_interpolated)
+	{
+		uint64_t hist[PINTLE_HIST_BUCKETS] = { 0 };
+		double share = 7;
+
+		ck_assert(!view__share_within(hist, 1000, &share) && share == 7);
+		hist[0] = 10; /* up to 2 us */
+		hist[3] = 20; /* 8 to 16 us */
+		hist[31] = 10;
+		ck_assert(view__share_within(hist, 0, &share) && share == 0);
+		ck_assert(view__share_within(hist, 1000, &share) && fabs(share - 5 / 40.0) < 1e-9);
+		ck_assert(view__share_within(hist, 8000, &share) && fabs(share - 10 / 40.0) < 1e-9);
+		ck_assert(view__share_within(hist, 12000, &share) && fabs(share - 20 / 40.0) < 1e-9);
+		ck_assert(view__share_within(hist, 16000, &share) && fabs(share - 30 / 40.0) < 1e-9);
+		ck_assert(view__share_within(hist, UINT64_MAX, &share) && share == 1);
+	}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("metrics");
+	TCase *tc = tcase_create("metrics");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, view_fixture__teardown);
+	tcase_add_loop_test(tc, as_agreed, 0, 2);
+	tcase_add_test(tc, series_of_pods_are_bounded);
+	tcase_add_test(tc, what_is_unknown_is_absent);
+	tcase_add_test(tc, shares_are_interpolated);
+	suite_add_tcase(suite, tc);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
