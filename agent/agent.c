@@ -36,13 +36,18 @@ static int open_datapath(struct agent *a, struct pintle_err *err)
 	struct table_sizes_in sizes = { .max_flows = a->args->max_flows,
 					.max_frontends = a->args->max_frontends,
 					.max_pods = a->args->max_pods };
+	char kept[CMD_SIZES_BYTES];
 	int code;
 
 	if (a->args->nr_words)
 		code = datapath__load(a->args->pin_dir, &sizes, &a->dp, err);
 	else
 		code = datapath__open(a->args->pin_dir, true, &a->dp, err);
-	return code ? code : datapath__lock_writer(a->dp, err);
+	if (code)
+		return code;
+	if (!datapath__made_maps(a->dp) && cmd__sizes_kept(a->args, datapath__maps(a->dp)->meta, kept, sizeof(kept)))
+		log_warn("existing maps keep their sizes", log_str("difference", kept), log_str("fix", CMD_SIZES_FIX));
+	return datapath__lock_writer(a->dp, err);
 }
 
 static int open_tables(struct agent *a, struct pintle_err *err)

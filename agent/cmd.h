@@ -73,6 +73,13 @@ static inline bool cmd_args__given(const struct cmd_args *args, enum cmd_option 
 /* `check -c FILE`: reads the file, prints what it holds or what is wrong with it. Called by cmd_check. */
 int cmd_check_config(const struct cmd_args *args);
 
+/* Sizes that stand on the command line and differ from those of maps that were there before (`meta`): true, and which, with both numbers. The
+ * maps keep their size; CMD_SIZES_FIX says what to do. */
+struct pintle_meta;
+bool cmd__sizes_kept(const struct cmd_args *args, const struct pintle_meta *meta, char *out, size_t out_bytes);
+#define CMD_SIZES_BYTES 256
+#define CMD_SIZES_FIX "sizes are given once, when the maps are made: pintle detach (it drains), then attach with the new sizes"
+
 /* Prints "pintle VERB: message" on stderr, once, and returns the exit code for err->code: -EOPNOTSUPP is CMD_UNSUPPORTED,
  * the rest is CMD_FAILURE. With json/jsonl output, stdout gets {"error": {"code": "ENOENT", "message": ...}} so that a reader always
  * finds a document. */

@@ -227,14 +227,21 @@ static int report(const struct attach *attach)
 {
 	const struct cmd_args *args = attach->args;
 	struct out *out = cmd__out(args);
+	char sizes[CMD_SIZES_BYTES];
+	bool is_kept;
 
 	if (!out)
 		return CMD_FAILURE;
+	is_kept = !datapath__made_maps(attach->dp) &&
+		  cmd__sizes_kept(args, datapath__maps(attach->dp)->meta, sizes, sizeof(sizes));
+	if (is_kept)
+		fprintf(stderr, "pintle attach: %s; %s\n", sizes, CMD_SIZES_FIX);
 	out__record(out, NULL, NULL);
 	out__str(out, "pin_dir", "pins", args->pin_dir);
 	out__str(out, "maps", NULL, attach->was_loaded ? "kept" : "new");
 	out__u64(out, "max_flows", "flows expected",
 		 (uint64_t)datapath__maps(attach->dp)->meta->nr_buckets * PINTLE_BUCKET_SLOTS / 2);
+	out__str(out, "sizes_kept", OUT_HIDDEN, is_kept ? sizes : NULL);
 	if (attach->config) {
 		out__u64(out, "services", NULL, attach->applied.services);
 		out__u64(out, "frontends", NULL, attach->applied.frontends);

@@ -99,8 +99,17 @@ test_sizes_are_kept()
 	pt_up --pods 1
 	pt_pintle attach --flows 5000 --max-pods 100 --max-frontends 10 "$PT_UPLINK"
 	before=$(pt_pintle -o json status | jq -c '[.maps[] | [.name, .entries]]')
-	pt_pintle -o json attach --flows 100000 --max-pods 1000 "$PT_UPLINK" >"$PT_TMP/attach"
-	pt_json "$PT_TMP/attach" '.maps == "kept"'
+	pt_pintle -o json attach --flows 100000 --max-pods 1000 "$PT_UPLINK" >"$PT_TMP/attach" 2>"$PT_TMP/said"
+	pt_json "$PT_TMP/attach" '.maps == "kept"' '.sizes_kept | test("--flows 100000 asked for, the maps have room for 8192; --max-pods 1000")'
+	grep -q -- '--max-pods 1000 asked for, the maps have room for 100; .*pintle detach' "$PT_TMP/said"
+	# what is not asked for, or is so, is no word worth
+	pt_pintle -o json attach --flows 8000 --max-pods 100 "$PT_UPLINK" >"$PT_TMP/attach" 2>"$PT_TMP/said"
+	pt_json "$PT_TMP/attach" '.sizes_kept == null'
+	[ ! -s "$PT_TMP/said" ]
+	# the agent too
+	pt_config
+	pt_agent --max-frontends 11
+	grep 'existing maps keep their sizes' "$PT_TMP/agent.log" | grep -q 'max-frontends 11 asked for, the maps have room for 10'
 	assert "sizes are kept" [ "$before" = "$(pt_pintle -o json status | jq -c '[.maps[] | [.name, .entries]]')" ]
 }
 
