@@ -3,8 +3,9 @@
 
 #include <errno.h>
 
-#include "pintle/hash.h"
 #include "agent/flowview.h"
+#include "pintle/class.h"
+#include "pintle/hash.h"
 #include "pintle/score.h"
 
 #define LOAD_MAX (1 << 22) /* PT_LOAD_MAX: a scan by load takes more for as much */
@@ -28,12 +29,19 @@ const struct pintle_pool *choose__pool(const struct table_maps *maps, uint32_t s
 	return pool;
 }
 
-const struct pintle_member *choose__member(const struct table_maps *maps, const struct pintle_pool *pool, uint32_t index)
+const struct pintle_member *choose__member_of(const struct table_maps *maps, const struct pintle_pool *pool,
+					      uint32_t flow_class, uint32_t index)
 {
 	uint32_t half = __atomic_load_n(&maps->ctl->gains_half, __ATOMIC_ACQUIRE) & 1;
-	uint32_t line = pool->members_line + index / PINTLE_MEMBERS_PER_LINE + half * maps->meta->member_lines;
+	uint32_t quarter = half + (flow_class == PINTLE_CLASS_CANARY ? 2 : 0);
+	uint32_t line = pool->members_line + index / PINTLE_MEMBERS_PER_LINE + quarter * maps->meta->member_lines;
 
 	return &maps->members[line].member[index % PINTLE_MEMBERS_PER_LINE];
+}
+
+const struct pintle_member *choose__member(const struct table_maps *maps, const struct pintle_pool *pool, uint32_t index)
+{
+	return choose__member_of(maps, pool, PINTLE_CLASS_PRODUCTION, index);
 }
 
 int32_t choose__load(const struct table_maps *maps, const struct pintle_pool *pool, uint16_t pod)
@@ -46,6 +54,13 @@ int32_t choose__load(const struct table_maps *maps, const struct pintle_pool *po
 	return __atomic_load_n(pool->flags & PINTLE_SVC_LOAD_OPEN ? &load->open : &load->awaiting, __ATOMIC_RELAXED);
 }
 
+const char *choose__class_name(unsigned int flow_class)
+{
+	static const char *const names[PINTLE_NR_CLASSES] = { "production", "holdout", "canary" };
+
+	return flow_class < PINTLE_NR_CLASSES ? names[flow_class] : "?";
+}
+
 uint64_t choose__key(const struct table_maps *maps, const struct choose_flow *flow)
 {
 	struct pintle_seed seed = flowview__seed(maps->meta);
@@ -55,12 +70,13 @@ uint64_t choose__key(const struct table_maps *maps, const struct choose_flow *fl
 	return pintle_flow_key4(flow->saddr_be[0], flow->sport_be, flow->frontend, &seed);
 }
 
-static void choose__fill(const struct table_maps *maps, const struct pintle_pool *pool, struct choose_member *members)
+static void choose__fill(const struct table_maps *maps, const struct pintle_pool *pool, const struct choose_result *r,
+			 struct choose_member *members)
 {
 	uint32_t i;
 
 	for (i = 0; i < pool->nr_members; i++) {
-		const struct pintle_member *m = choose__member(maps, pool, i);
+		const struct pintle_member *m = choose__member_of(maps, pool, r->flow_class, i);
 		int32_t load = choose__load(maps, pool, m->pod);
 
 		members[i] = (struct choose_member){
@@ -72,7 +88,7 @@ static void choose__fill(const struct table_maps *maps, const struct pintle_pool
 		};
 		if (pool->policy != PINTLE_POLICY_P2C && load > LOAD_MAX)
 			members[i].score_q8 = LOAD_MAX;
-		if (pool->policy == PINTLE_POLICY_SCORE)
+		if (r->is_by_gain)
 			members[i].score_q8 = pintle_score_q8(m, load, maps->ctl->psi_q8);
 	}
 }
@@ -112,7 +128,7 @@ static void choose__argmin(const struct pintle_pool *pool, uint64_t mixed, struc
 	uint32_t n = pool->nr_members;
 	int32_t best = INT32_MAX;
 
-	ret->why = pool->policy == PINTLE_POLICY_SCORE ? "lowest score" : "lowest load";
+	ret->why = ret->is_by_gain ? "lowest score" : "lowest load";
 	ret->first = n ? choose__below(mixed, n) : 0;
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t member = (ret->first + i) % n;
@@ -132,7 +148,8 @@ static void choose__sample(const struct pintle_pool *pool, uint64_t mixed, struc
 	uint32_t n = pool->nr_members;
 	int32_t best = INT32_MAX;
 
-	ret->why = "lowest score of two groups of members that the flow's hash gives";
+	ret->why = ret->is_by_gain ? "lowest score of two groups of members that the flow's hash gives"
+				   : "lowest load of two groups of members that the flow's hash gives";
 	ret->first = choose__below(mixed, n) & ~(PINTLE_SCAN_GROUP - 1);
 	for (int group = 0; group < 2; group++) {
 		uint32_t start = choose__below(group ? mixed >> 32 : mixed, n) & ~(PINTLE_SCAN_GROUP - 1);
@@ -184,7 +201,10 @@ int choose__explain(const struct table_maps *maps, uint16_t service, const struc
 
 	if (!pool)
 		return -ENOENT;
-	choose__fill(maps, pool, members);
+	if (pool->policy == PINTLE_POLICY_SCORE)
+		r.flow_class = (uint8_t)pintle_class_of(flow->key, pool->holdout, pool->canary);
+	r.is_by_gain = pool->policy == PINTLE_POLICY_SCORE && !pintle_class_is_plain(pool, r.flow_class);
+	choose__fill(maps, pool, &r, members);
 	mixed = (pool->policy == PINTLE_POLICY_MAGLEV ? choose__maglev_hash(flow) : flow->key) * 0x9e3779b97f4a7c15ull;
 	mixed ^= mixed >> 32;
 	if (!pool->nr_members) {

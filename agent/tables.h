@@ -29,7 +29,7 @@ struct table_maps {
 	struct pintle_ep6_bucket *vip6, *rev6;
 	struct pintle_frontend *frontends;  /* meta->max_frontends */
 	struct pintle_service *services;    /* PINTLE_MAX_SERVICES limited to meta->max_frontends */
-	struct pintle_member_line *members; /* 2 * meta->member_lines */
+	struct pintle_member_line *members; /* 4 * meta->member_lines: halves 0 and 1 of production, then of the canary */
 	struct pintle_pick_line *picks;	    /* meta->pick_lines */
 	struct pintle_pod *pods;	    /* meta->max_pods */
 	struct pintle_siblings *siblings;
@@ -107,7 +107,9 @@ int tables__service_ids(const struct tables *t, const char *name, int family, ui
  * lazily (before the next commit), and brings the other half up to date. Unchanged gains cost nothing. */
 void tables__stage_gain(struct tables *t, uint16_t pod, int16_t gain_q8);
 int tables__commit_gains(struct tables *t, struct pintle_err *err);
-int16_t tables__gain(const struct tables *t, uint16_t pod); /* 0: nothing learned yet */
+int16_t tables__gain(const struct tables *t, uint16_t pod); /* 0: nothing learned yet; without residuals */
+/* Stages what models add to the gain of a pod, for production and for the canary; zero until staged. */
+void tables__stage_residuals(struct tables *t, uint16_t pod, int16_t production_q8, int16_t canary_q8);
 
 /* Path words of a pod: each is one atomic store; generations advance when MACs change. macs may be NULL (unknown). */
 void tables__set_path(struct tables *t, uint16_t pod, uint32_t ifindex, uint32_t devmap, const uint8_t dmac[6],
@@ -119,5 +121,16 @@ void tables__set_gone(struct tables *t, uint16_t pod, bool is_gone);
 #define TABLES_SAMPLE_SHIFT 3 /* of a new service: 1 of 8 new flows is timed until the agent knows how many there are */
 /* Which share of new flows is timed, per service. */
 void tables__set_sampling(struct tables *t, uint16_t service, uint8_t sample_shift);
+
+/* Which new flows of a service with policy `score` are of which class (class.h), and where they are counted. */
+struct table_classes {
+	uint8_t holdout, canary; /* hash buckets of 256, together at most 255 */
+	bool is_plain;		 /* production by load alone */
+	uint16_t slot;		 /* class slot + 1; 0 = not counted */
+};
+/* One store. A service keeps its classes over applies while its policy is `score`; ignored for other policies and ids not in use. */
+void tables__set_classes(struct tables *t, uint16_t service, const struct table_classes *classes);
+/* The classes in force; all zero for an id not in use. */
+struct table_classes tables__classes(const struct tables *t, uint16_t service);
 
 #endif

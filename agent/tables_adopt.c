@@ -99,7 +99,7 @@ static bool members_fit(const struct tables *t, const struct pintle_pool *pool)
 	uint32_t half = load32(&t->maps.ctl->gains_half) & 1;
 
 	for (uint32_t i = 0; i < pool->nr_members; i++) {
-		if (!idset__has(&t->pods, member_at(t, half, pool->members_line, i)->pod))
+		if (!idset__has(&t->pods, member_at(t, 0, half, pool->members_line, i)->pod))
 			return false;
 	}
 	return true;
@@ -134,22 +134,40 @@ static void empty_service(struct tables *t, uint32_t id)
 	t->needs_grace = true;
 }
 
-/* Gains in force become the shadow's; the other copy is made equal. */
+/* Of a pod in force: what was learned, and what models added to it. */
+static void adopt_gain(struct tables *t, const struct pintle_member *production, const struct pintle_member *canary)
+{
+	struct shadow_pod *shadow = &t->shadow_pods[production->pod];
+	int16_t learned_q8 = t->maps.pods[production->pod].learned_q8;
+
+	shadow->gain_q8 = learned_q8 ? learned_q8 : production->gain_q8;
+	shadow->residual_q8[0] = (int16_t)(production->gain_q8 - shadow->gain_q8);
+	shadow->residual_q8[1] = (int16_t)(canary->gain_q8 - shadow->gain_q8);
+	shadow->flags |= SP_KNOWN;
+}
+
+/* Gains in force become the shadow's; the other copy is made equal. A canary's line that names others than production's is somebody else's
+ * writing: it becomes production's. */
 static void adopt_gains(struct tables *t, const struct pintle_pool *pool)
 {
 	uint32_t half = load32(&t->maps.ctl->gains_half) & 1;
 	uint32_t nr = lines_of_members(pool->nr_members) * PINTLE_MEMBERS_PER_LINE;
 
 	for (uint32_t i = 0; i < nr; i++) {
-		const struct pintle_member *from = member_at(t, half, pool->members_line, i);
-		struct pintle_member *to = member_at(t, half ^ 1, pool->members_line, i);
+		const struct pintle_member *production = member_at(t, 0, half, pool->members_line, i);
+		struct pintle_member *canary = member_at(t, 1, half, pool->members_line, i);
 
-		if (load64(from) != load64(to))
-			store64(to, load64(from));
-		if (i >= pool->nr_members)
-			continue;
-		t->shadow_pods[from->pod].gain_q8 = from->gain_q8;
-		t->shadow_pods[from->pod].flags |= SP_KNOWN;
+		if (canary->pod != production->pod || canary->concurrency != production->concurrency)
+			store64(canary, load64(production));
+		for (uint32_t variant = 0; variant < NR_VARIANTS; variant++) {
+			const struct pintle_member *from = member_at(t, variant, half, pool->members_line, i);
+			struct pintle_member *to = member_at(t, variant, half ^ 1, pool->members_line, i);
+
+			if (load64(from) != load64(to))
+				store64(to, load64(from));
+		}
+		if (i < pool->nr_members)
+			adopt_gain(t, production, canary);
 	}
 }
 

@@ -113,6 +113,7 @@ static void flip_pool(struct tables *t, const struct plan *p, struct plan_servic
 {
 	struct pintle_service *service = &t->maps.services[s->id];
 	uint32_t idle = ~load32(&service->active) & 1;
+	const struct pintle_pool *old = pool_in_force(t, s->id);
 	struct pintle_pool pool = {
 		.members_line = s->members_line,
 		.picks_line = s->picks_line,
@@ -120,10 +121,16 @@ static void flip_pool(struct tables *t, const struct plan *p, struct plan_servic
 		.nr_members = (uint16_t)s->nr_members,
 		.policy = p->config->services[s->cfg].policy,
 		.flags = list->flags,
-		.sample_shift = s->is_new ? TABLES_SAMPLE_SHIFT : pool_in_force(t, s->id)->sample_shift,
-		.generation = pool_in_force(t, s->id)->generation + 1,
+		.sample_shift = s->is_new ? TABLES_SAMPLE_SHIFT : old->sample_shift,
+		.generation = (uint16_t)(old->generation + 1),
 	};
 
+	if (!s->is_new && pool.policy == PINTLE_POLICY_SCORE && old->policy == PINTLE_POLICY_SCORE) {
+		pool.holdout = old->holdout;
+		pool.canary = old->canary;
+		pool.class_flags = old->class_flags;
+		pool.class_slot = old->class_slot;
+	}
 	store_words(&service->pool[idle], &pool, sizeof(pool));
 	store32(&service->active, idle);
 	t->needs_grace = true;

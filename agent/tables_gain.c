@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Gains: two copies of every member line, one in force. A commit brings the idle copy up to date (the gains of this commit and of the one
+ * Gains: two copies of every member line of both variants, one in force. A commit brings the idle copy up to date (the gains of this commit and of the one
  * before, which only the other copy has) and flips one word. The copy that was left may be written when programs that read it have ended.
  */
 #include <errno.h>
@@ -10,17 +10,36 @@
 #include "agent/tables_int.h"
 #include "policy/psi.h"
 
-struct pintle_member member__make(int16_t gain_q8, uint16_t pod, uint16_t concurrency)
+static int16_t add_q8(int16_t a, int16_t b)
 {
-	struct pintle_member member = { .pod = pod, .gain_q8 = gain_q8, .concurrency = concurrency ? concurrency : 1 };
+	int32_t sum = a + b;
 
-	member.gain_sat_q8 = psi__gain_sat_q8(gain_q8, member.concurrency);
+	return (int16_t)(sum < INT16_MIN ? INT16_MIN : sum > INT16_MAX ? INT16_MAX : sum);
+}
+
+struct pintle_member member__make(const struct shadow_pod *shadow, uint32_t variant, uint16_t pod, uint16_t concurrency)
+{
+	struct pintle_member member = { .pod = pod,
+					.gain_q8 = add_q8(shadow->gain_q8, shadow->residual_q8[variant]),
+					.concurrency = concurrency ? concurrency : 1 };
+
+	member.gain_sat_q8 = psi__gain_sat_q8(member.gain_q8, member.concurrency);
 	return member;
 }
 
 int16_t tables__gain(const struct tables *t, uint16_t pod)
 {
 	return idset__has(&t->pods, pod) ? t->shadow_pods[pod].gain_q8 : 0;
+}
+
+static void stage(struct tables *t, uint16_t pod)
+{
+	struct shadow_pod *shadow = &t->shadow_pods[pod];
+
+	if (shadow->flags & SP_STAGED)
+		return;
+	shadow->flags |= SP_STAGED;
+	t->staged.pods[t->staged.nr++] = pod;
 }
 
 void tables__stage_gain(struct tables *t, uint16_t pod, int16_t gain_q8)
@@ -34,10 +53,21 @@ void tables__stage_gain(struct tables *t, uint16_t pod, int16_t gain_q8)
 	if (shadow->gain_q8 == gain_q8)
 		return;
 	shadow->gain_q8 = gain_q8;
-	if (shadow->flags & SP_STAGED)
+	stage(t, pod);
+}
+
+void tables__stage_residuals(struct tables *t, uint16_t pod, int16_t production_q8, int16_t canary_q8)
+{
+	struct shadow_pod *shadow;
+
+	if (!idset__has(&t->pods, pod))
 		return;
-	shadow->flags |= SP_STAGED;
-	t->staged.pods[t->staged.nr++] = pod;
+	shadow = &t->shadow_pods[pod];
+	if (shadow->residual_q8[0] == production_q8 && shadow->residual_q8[1] == canary_q8)
+		return;
+	shadow->residual_q8[0] = production_q8;
+	shadow->residual_q8[1] = canary_q8;
+	stage(t, pod);
 }
 
 static void drop_from_list(struct gain_list *list, uint16_t pod)
@@ -66,7 +96,8 @@ static void visit_members(struct tables *t, void (*visit)(struct tables *t, uint
 		const struct pintle_pool *pool = pool_in_force(t, s);
 
 		for (uint32_t i = 0; i < pool->nr_members; i++)
-			visit(t, member_at(t, 0, pool->members_line, i)->pod, pool->members_line * PINTLE_MEMBERS_PER_LINE + i);
+			visit(t, member_at(t, 0, 0, pool->members_line, i)->pod,
+			      pool->members_line * PINTLE_MEMBERS_PER_LINE + i);
 	}
 }
 
@@ -103,18 +134,27 @@ static int index_places(struct tables *t)
 	return 0;
 }
 
+static void write_place(struct tables *t, uint32_t variant, uint32_t half, uint16_t pod, uint32_t place)
+{
+	struct pintle_member *to = member_at(t, variant, half, place / PINTLE_MEMBERS_PER_LINE,
+					     place % PINTLE_MEMBERS_PER_LINE);
+	struct pintle_member member = member__make(&t->shadow_pods[pod], variant, pod, to->concurrency);
+	uint64_t word;
+
+	memcpy(&word, &member, sizeof(word));
+	if (load64(to) != word)
+		store64(to, word);
+}
+
 static void write_pod(struct tables *t, uint32_t half, uint16_t pod)
 {
-	for (uint32_t i = t->place_of_pod[pod]; i < t->place_of_pod[pod + 1u]; i++) {
-		uint32_t line = t->places[i] / PINTLE_MEMBERS_PER_LINE, index = t->places[i] % PINTLE_MEMBERS_PER_LINE;
-		struct pintle_member *to = member_at(t, half, line, index);
-		struct pintle_member member = member__make(t->shadow_pods[pod].gain_q8, pod, to->concurrency);
-		uint64_t word;
+	int16_t *learned_q8 = &t->maps.pods[pod].learned_q8;
 
-		memcpy(&word, &member, sizeof(word));
-		if (load64(to) != word)
-			store64(to, word);
-	}
+	if (*learned_q8 != t->shadow_pods[pod].gain_q8)
+		store16((uint16_t *)learned_q8, (uint16_t)t->shadow_pods[pod].gain_q8);
+	for (uint32_t i = t->place_of_pod[pod]; i < t->place_of_pod[pod + 1u]; i++)
+		for (uint32_t variant = 0; variant < NR_VARIANTS; variant++)
+			write_place(t, variant, half, pod, t->places[i]);
 }
 
 int tables__commit_gains(struct tables *t, struct pintle_err *err)

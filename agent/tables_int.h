@@ -13,6 +13,8 @@
 #define WILDCARD_SERVICE 0xffffu
 #define WILDCARD_ID 0xffffu
 
+#define NR_VARIANTS 2u /* of the member lines: production, canary */
+
 enum shadow_pod_flags {
 	SP_LINGERS = 1U << 0,	/* not in the configuration */
 	SP_KNOWN = 1U << 1,	/* gain was staged or adopted, not a default */
@@ -24,7 +26,8 @@ enum shadow_pod_flags {
 struct shadow_pod {
 	uint32_t service, index; /* where the configuration names it first: services[service].pods[index]; NO_CFG = nowhere */
 	int16_t gain_q8;
-	uint8_t flags; /* enum shadow_pod_flags */
+	int16_t residual_q8[NR_VARIANTS]; /* of models, added to the gain */
+	uint8_t flags;			  /* enum shadow_pod_flags */
 	uint8_t pad;
 };
 
@@ -84,10 +87,11 @@ static inline uint32_t lines_of_picks(uint32_t nr)
 	return (nr + PINTLE_PICKS_PER_LINE - 1) / PINTLE_PICKS_PER_LINE;
 }
 
-/* Member `index` of a pool in a half (0 or 1). */
-static inline struct pintle_member *member_at(const struct tables *t, uint32_t half, uint32_t line, uint32_t index)
+/* Member `index` of a pool in a half (0 or 1) of a variant. */
+static inline struct pintle_member *member_at(const struct tables *t, uint32_t variant, uint32_t half, uint32_t line,
+					      uint32_t index)
 {
-	line += half * t->maps.meta->member_lines + index / PINTLE_MEMBERS_PER_LINE;
+	line += (2 * variant + half) * t->maps.meta->member_lines + index / PINTLE_MEMBERS_PER_LINE;
 	return &t->maps.members[line].member[index % PINTLE_MEMBERS_PER_LINE];
 }
 
@@ -112,7 +116,7 @@ struct ep_key pod_record__key(const struct tables *t, uint16_t pod);
 void siblings__write(struct tables *t, uint16_t pod, const struct pintle_sibling_set *set); /* the idle set, then the flip */
 
 /* tables_gain.c */
-struct pintle_member member__make(int16_t gain_q8, uint16_t pod, uint16_t concurrency);
+struct pintle_member member__make(const struct shadow_pod *shadow, uint32_t variant, uint16_t pod, uint16_t concurrency);
 void gains__drop_pod(struct tables *t, uint16_t pod);
 
 #endif

@@ -130,7 +130,7 @@ bool member_list__is_in_force(const struct member_list *list, const struct table
 	    pool->flags != list->flags)
 		return false;
 	for (uint32_t i = 0; i < list->nr_members; i++) {
-		const struct pintle_member *member = member_at(t, 0, pool->members_line, i);
+		const struct pintle_member *member = member_at(t, 0, 0, pool->members_line, i);
 
 		if (member->pod != list->members[i].pod || member->concurrency != list->members[i].cfg->concurrency)
 			return false;
@@ -170,7 +170,7 @@ void member_list__default_gains(const struct member_list *list, struct tables *t
 	}
 }
 
-static void write_members(const struct member_list *list, struct tables *t, uint32_t line)
+static void write_variant(const struct member_list *list, struct tables *t, uint32_t variant, uint32_t line)
 {
 	uint32_t nr = lines_of_members(list->nr_members) * PINTLE_MEMBERS_PER_LINE;
 
@@ -181,17 +181,18 @@ static void write_members(const struct member_list *list, struct tables *t, uint
 		if (i < list->nr_members) {
 			uint32_t pod = list->members[i].pod;
 
-			member = member__make(t->shadow_pods[pod].gain_q8, (uint16_t)pod, list->members[i].cfg->concurrency);
+			member = member__make(&t->shadow_pods[pod], variant, (uint16_t)pod, list->members[i].cfg->concurrency);
 		}
 		memcpy(&word, &member, sizeof(word));
-		store64(member_at(t, 0, line, i), word);
-		store64(member_at(t, 1, line, i), word);
+		store64(member_at(t, variant, 0, line, i), word);
+		store64(member_at(t, variant, 1, line, i), word);
 	}
 }
 
 void member_list__write(const struct member_list *list, struct tables *t, uint32_t members_line, uint32_t picks_line)
 {
-	write_members(list, t, members_line);
+	for (uint32_t variant = 0; variant < NR_VARIANTS; variant++)
+		write_variant(list, t, variant, members_line);
 	for (uint32_t at = 0; at < list->nr_picks; at += PINTLE_PICKS_PER_LINE) {
 		struct pintle_pick_line line = { 0 };
 		uint32_t nr = list->nr_picks - at < PINTLE_PICKS_PER_LINE ? list->nr_picks - at : PINTLE_PICKS_PER_LINE;

@@ -83,7 +83,7 @@ bool member_list__is_in_force(const struct member_list *list, const struct table
 			      uint8_t policy);
 /* Pods without a gain of their own get the median of the others'. */
 void member_list__default_gains(const struct member_list *list, struct tables *t);
-/* Member lines in both halves, pick lines. */
+/* Member lines in both halves of both variants, pick lines. */
 void member_list__write(const struct member_list *list, struct tables *t, uint32_t members_line, uint32_t picks_line);
 
 #endif

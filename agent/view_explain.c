@@ -49,8 +49,8 @@ static void put_entry(const struct view *view, const struct choose_flow *flow, s
 	out__end(out);
 }
 
-static void put_members(const struct view *view, const struct pintle_pool *pool, const struct choose_member *members,
-			uint16_t nr_members, const struct choose_result *result, struct out *out)
+static void put_members(const struct view *view, const struct choose_member *members, uint16_t nr_members,
+			const struct choose_result *result, struct out *out)
 {
 	uint32_t i;
 
@@ -63,7 +63,7 @@ static void put_members(const struct view *view, const struct pintle_pool *pool,
 		out__i64(out, "load", NULL, m->load);
 		out__u64(out, "concurrency", NULL, m->concurrency);
 		view__put_gain(m->gain_q8, out);
-		if (pool->policy == PINTLE_POLICY_SCORE)
+		if (result->is_by_gain)
 			out__double(out, "score", NULL, m->score_q8 / 256.0, 2);
 		else
 			out__i64(out, "score", NULL, m->score_q8);
@@ -98,9 +98,11 @@ static int put_choice(const struct view *view, uint16_t service, const struct ch
 	put_pod(view, result.member < nr_members ? members[result.member].pod : UINT32_MAX, "pod", out);
 	out__str(out, "why", NULL, result.why);
 	out__str(out, "policy", NULL, policy_name(pool->policy));
+	if (pool->policy == PINTLE_POLICY_SCORE)
+		out__str(out, "class", NULL, choose__class_name(result.flow_class));
 	out__u64(out, "first", "looks from", result.first);
 	out__bool(out, "is_certain", OUT_HIDDEN, result.is_certain);
-	put_members(view, pool, members, nr_members, &result, out);
+	put_members(view, members, nr_members, &result, out);
 	out__end(out);
 	free(members);
 	return 0;

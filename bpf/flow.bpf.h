@@ -136,8 +136,10 @@ static __always_inline void count_aborted(__u32 pod_id)
 {
 	struct pintle_pod_stats *stats = pod_stats(pod_id);
 
-	if (stats)
-		stats->aborted += 1;
+	if (!stats)
+		return;
+	stats->aborted += 1;
+	mark_active(pod_id);
 }
 
 /* Frees an entry that was seen in `state`. False when it changed meanwhile. */

@@ -27,8 +27,18 @@ __global_fn int restamp(__u32 index, __u64 state)
 	return 0;
 }
 
+/* Where the packet stands after the look-ups. */
+struct lookup {
+	__u64 key;
+	__u64 state; /* of the flow's entry */
+	__u32 index; /* its slot; of a closed entry that a SYN takes over; or PT_NO_SLOT */
+	__u16 frontend;
+	__u16 service;
+	bool is_new; /* wants an entry */
+};
+
 /* Transitions that a packet of the client makes; none on the path of an established flow. */
-static __always_inline void client_transitions(const struct pkt *p, struct flow_ref *ref)
+static __always_inline void client_transitions(const struct pkt *p, const struct lookup *look, struct flow_ref *ref)
 {
 	__u64 state = ref->state, set = 0, clear = 0, before;
 
@@ -55,19 +65,11 @@ static __always_inline void client_transitions(const struct pkt *p, struct flow_
 		restamp(ref->index, state);
 	if (!flow_change(ref->index, state, set, clear, &before))
 		return;
-	if (clear & before & PINTLE_FS_AWAITING)
+	if (clear & before & PINTLE_FS_AWAITING) {
 		count_aborted(flow_backend(before));
+		record_class(look->service, look->key, 0, 1);
+	}
 }
-
-/* Where the packet stands after the look-ups. */
-struct lookup {
-	__u64 key;
-	__u64 state; /* of the flow's entry */
-	__u32 index; /* its slot; of a closed entry that a SYN takes over; or PT_NO_SLOT */
-	__u16 frontend;
-	__u16 service;
-	bool is_new; /* wants an entry */
-};
 
 /* Makes the flow's entry: CONTINUE with look->state, or the verdict. */
 static __always_inline enum pintle_verdict steer_new(struct forward *fw, bool is_tc, struct pkt *p, struct lookup *look)
@@ -109,7 +111,7 @@ static __always_inline enum pintle_verdict find_flow(struct pkt *p, int family, 
 		look->index = ref.index;
 		look->is_new = is_syn && PINTLE_FS_IS_CLOSED(ref.state);
 		if (!look->is_new)
-			client_transitions(p, &ref);
+			client_transitions(p, look, &ref);
 		return PINTLE_V_CONTINUE;
 	}
 	look->state = 0;

@@ -44,6 +44,8 @@ PT_MMAP_ARRAY(pt_uplinks, struct pintle_uplink);
 PT_MMAP_ARRAY(pt_meta, struct pintle_meta);
 PT_PERCPU_ARRAY(pt_traffic, struct pintle_traffic, 1);
 PT_PERCPU_ARRAY(pt_pod_stats, struct pintle_pod_stats, PINTLE_MAX_DETAIL);
+PT_PERCPU_ARRAY(pt_class_stats, struct pintle_class_stats, PINTLE_MAX_CLASSED *PINTLE_NR_CLASSES);
+PT_MMAP_ARRAY(pt_activity, struct pintle_activity);
 PT_PERCPU_ARRAY(pt_verdicts, __u64, PINTLE_V_MAX);
 
 struct {

@@ -83,7 +83,10 @@ __global_fn __u32 free_of_siblings(const struct pintle_pool *pool, __u32 index)
 static __always_inline enum pintle_verdict choose_pod(struct pintle_service *svc, const struct pintle_ctl *ctl,
 						      const struct pintle_pool *pool, struct new_flow *f)
 {
-	__u32 index = choose(svc, ctl, pool, pool->policy == PINTLE_POLICY_MAGLEV ? maglev_hash(f) : f->key);
+	__u32 flow_class = pintle_class_of(f->key, pool->holdout, pool->canary), index;
+
+	f->class_index = class_index(pool, flow_class);
+	index = choose(svc, ctl, pool, pool->policy == PINTLE_POLICY_MAGLEV ? maglev_hash(f) : f->key, flow_class);
 
 	f->pod = member_pod(ctl, pool, index);
 	if (f->pod == PT_NO_POD)
@@ -164,8 +167,10 @@ __global_fn int new_flow(void)
 		return verdict;
 	if (gave_way(f))
 		return PINTLE_V_DROP_SIBLING;
-	if (flow_backend(f->state) == f->pod)
+	if (flow_backend(f->state) == f->pod) {
 		count_new_flow(f->pod);
+		count_class_flow(f->class_index);
+	}
 	return PINTLE_V_CONTINUE;
 }
 

@@ -97,13 +97,50 @@ __global_fn int record_pod_end(__u32 pod_id, __u32 was_established, __u32 is_res
 		stats->refused += 1;
 	if (is_aborted)
 		stats->aborted += 1;
+	mark_active(pod_id);
 	return 0;
+}
+
+/* Of the flow that find_reply() found. */
+__global_fn int record_reply_class(__u64 elapsed_ns, __u32 is_failed)
+{
+	struct reply *r = scratch_reply();
+	struct pintle_frontend *frontend;
+	__u64 family;
+
+	if (!r)
+		return 0;
+	frontend = bpf_map_lookup_elem(&pt_frontends, &r->frontend);
+	if (!frontend)
+		return 0;
+	family = r->is_v6 ? PINTLE_FS_V6 : 0;
+	return record_class(frontend->service, flow_key(family, r->client_be, r->client_port_be, (__u16)r->frontend),
+			    elapsed_ns, is_failed);
 }
 
 /* The departure time that the pod's TCP wrote, if it is on the monotonic clock; else 0 = read it. */
 static __always_inline __u64 departure_ns(const struct __sk_buff *skb)
 {
 	return skb->tstamp_type == BPF_SKB_TSTAMP_DELIVERY_MONO ? skb->tstamp : 0;
+}
+
+/* What a step of the flow's entry says about its pod and its class. */
+static __always_inline void record_step(struct __sk_buff *skb, __u32 index, __u64 before, __u64 set, bool has_payload)
+{
+	__u64 elapsed_ns = 0;
+	bool is_failed = false;
+
+	if (before & PINTLE_FS_AWAITING && has_payload)
+		elapsed_ns = record_first_byte(flow_backend(before), index, departure_ns(skb),
+					       before & PINTLE_FS_STAMPED ? 1 : 0);
+	if (set & (PINTLE_FS_RST | PINTLE_FS_FIN_POD) & ~before) {
+		bool is_reset = set & ~before & PINTLE_FS_RST, is_aborted = before & PINTLE_FS_AWAITING && !has_payload;
+
+		record_pod_end(flow_backend(before), before & PINTLE_FS_EST ? 1 : 0, is_reset, is_aborted);
+		is_failed = is_reset || is_aborted;
+	}
+	if (elapsed_ns || is_failed)
+		record_reply_class(elapsed_ns, is_failed);
 }
 
 __global_fn int pod_transition(struct __sk_buff *skb, __u32 index, __u64 state, __u32 tcp_flags, __u32 has_payload)
@@ -118,13 +155,8 @@ __global_fn int pod_transition(struct __sk_buff *skb, __u32 index, __u64 state, 
 		set |= PINTLE_FS_RST;
 	if (state & PINTLE_FS_UDP)
 		set |= PINTLE_FS_EST;
-	if (!flow_change(index, state, set, clear, &before))
-		return 0;
-	if (before & PINTLE_FS_AWAITING && has_payload)
-		record_first_byte(flow_backend(before), index, departure_ns(skb), before & PINTLE_FS_STAMPED ? 1 : 0);
-	if (set & (PINTLE_FS_RST | PINTLE_FS_FIN_POD) & ~before)
-		record_pod_end(flow_backend(before), before & PINTLE_FS_EST ? 1 : 0, set & ~before & PINTLE_FS_RST ? 1 : 0,
-			       before & PINTLE_FS_AWAITING && !has_payload ? 1 : 0);
+	if (flow_change(index, state, set, clear, &before))
+		record_step(skb, index, before, set, has_payload);
 	return 0;
 }
 
@@ -286,8 +318,10 @@ static __always_inline enum pintle_verdict reverse_icmp(struct reverse *rv, enum
 			return verdict;
 		decrement_ttl(p, family);
 	}
-	if (*(__u8 *)p->l4 == (family == 4 ? 3 : 1) && !(r->state & PINTLE_FS_EST))
+	if (*(__u8 *)p->l4 == (family == 4 ? 3 : 1) && !(r->state & PINTLE_FS_EST)) {
 		record_pod_end(pod.id, 0, 1, 0);
+		record_reply_class(0, 1);
+	}
 	endpoint_of_frontend(frontend, family, &to);
 	icmp_rewrite(p, family, &q, PT_SIDE_SRC, !same_addr(family, p->saddr_be, q.daddr_be), &to);
 	if (hook == PT_REV_UPLINK)

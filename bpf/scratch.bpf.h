@@ -26,6 +26,8 @@ struct new_flow {
 	__u16 service;
 	__u8 proto;
 	__u8 may_redirect; /* the packet itself allows it: no VLAN tag */
+	__u8 pad[4];
+	__u32 class_index; /* in pt_class_stats; beyond it: not counted */
 };
 
 /* Whom a reply is for, and the flow that was found. */

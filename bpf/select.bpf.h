@@ -4,6 +4,7 @@
 #define PINTLE_SELECT_BPF_H
 
 #include "flow.bpf.h"
+#include "pintle/class.h"
 #include "pintle/score.h"
 
 #define PT_NO_POD 0xffffffffu
@@ -21,10 +22,11 @@ __global_fn int psi_beyond(__u32 load)
 	return ctl ? pintle_psi_log2_q8(ctl->psi_q8, load) : 0;
 }
 
+/* `variant`: 0 production, 1 canary. */
 static __always_inline struct pintle_member_line *line_at(const struct pintle_ctl *ctl, const struct pintle_pool *pool,
-							  __u32 line)
+							  __u32 variant, __u32 line)
 {
-	__u32 index = pool->members_line + line + (ctl->gains_half & 1) * pt_member_lines;
+	__u32 index = pool->members_line + line + (2 * variant + (ctl->gains_half & 1)) * pt_member_lines;
 
 	return bpf_map_lookup_elem(&pt_members, &index);
 }
@@ -32,7 +34,7 @@ static __always_inline struct pintle_member_line *line_at(const struct pintle_ct
 static __always_inline struct pintle_member *member_at(const struct pintle_ctl *ctl, const struct pintle_pool *pool,
 						       __u32 index)
 {
-	struct pintle_member_line *line = line_at(ctl, pool, index / PINTLE_MEMBERS_PER_LINE);
+	struct pintle_member_line *line = line_at(ctl, pool, 0, index / PINTLE_MEMBERS_PER_LINE);
 
 	return line ? &line->member[index % PINTLE_MEMBERS_PER_LINE] : NULL;
 }
@@ -87,7 +89,8 @@ static __always_inline __u32 turned(__u32 index, __u32 turn, __u32 n)
 }
 
 /* argmin over all of at most PINTLE_SCAN_MAX members; its index. Score and tie order share one word, so the loop keeps a minimum only. */
-static __always_inline __u32 scan(const struct pintle_ctl *ctl, const struct pintle_pool *pool, __u64 hash, bool by_gain)
+static __always_inline __u32 scan(const struct pintle_ctl *ctl, const struct pintle_pool *pool, __u64 hash, bool by_gain,
+				  __u32 variant)
 {
 	__u32 n = pool->nr_members, turn = below(hash, n), winner;
 	__s32 best = 0x7fffffff;
@@ -97,7 +100,7 @@ static __always_inline __u32 scan(const struct pintle_ctl *ctl, const struct pin
 
 		if (line * PINTLE_MEMBERS_PER_LINE >= n)
 			break;
-		members = line_at(ctl, pool, line);
+		members = line_at(ctl, pool, variant, line);
 		if (!members)
 			break;
 		for (__u32 i = 0; i < PINTLE_MEMBERS_PER_LINE; i++) {
@@ -116,12 +119,12 @@ static __always_inline __u32 scan(const struct pintle_ctl *ctl, const struct pin
 	return winner >= n ? winner - n : winner;
 }
 
-__global_fn __u32 choose_score(const struct pintle_pool *pool, __u64 hash)
+__global_fn __u32 choose_score(const struct pintle_pool *pool, __u64 hash, __u32 variant)
 {
 	__u32 zero = 0;
 	struct pintle_ctl *ctl = bpf_map_lookup_elem(&pt_ctl, &zero);
 
-	return ctl && pool ? scan(ctl, pool, hash, true) : 0;
+	return ctl && pool ? scan(ctl, pool, hash, true, variant & 1) : 0;
 }
 
 __global_fn __u32 choose_leastconn(const struct pintle_pool *pool, __u64 hash)
@@ -129,25 +132,23 @@ __global_fn __u32 choose_leastconn(const struct pintle_pool *pool, __u64 hash)
 	__u32 zero = 0;
 	struct pintle_ctl *ctl = bpf_map_lookup_elem(&pt_ctl, &zero);
 
-	return ctl && pool ? scan(ctl, pool, hash, false) : 0;
+	return ctl && pool ? scan(ctl, pool, hash, false, 0) : 0;
 }
 
 /* argmin over two groups of four neighbours, from two places that the flow gives: services with more than PINTLE_SCAN_MAX members. Neighbours
  * share cache lines; two independent groups balance load among all groups as two choices do. */
-__global_fn __u32 choose_sample(const struct pintle_pool *pool, __u64 hash)
+__global_fn __u32 choose_sample(const struct pintle_pool *pool, __u64 hash, __u32 by_gain, __u32 variant)
 {
 	__u32 zero = 0, best_index = 0, n;
 	struct pintle_ctl *ctl = bpf_map_lookup_elem(&pt_ctl, &zero);
 	__s32 best = 0x7fffffff;
-	bool by_gain;
 
 	if (!ctl || !pool)
 		return 0;
 	n = pool->nr_members;
-	by_gain = pool->policy == PINTLE_POLICY_SCORE;
 	for (int group = 0; group < 2; group++) {
 		__u32 start = below(group ? hash >> 32 : hash, n) & ~(PINTLE_SCAN_GROUP - 1);
-		struct pintle_member_line *line = line_at(ctl, pool, start / PINTLE_MEMBERS_PER_LINE);
+		struct pintle_member_line *line = line_at(ctl, pool, variant & 1, start / PINTLE_MEMBERS_PER_LINE);
 
 		if (!line)
 			break;
@@ -194,12 +195,15 @@ static __always_inline __u32 member_pod(const struct pintle_ctl *ctl, const stru
 	return m ? m->pod : PT_NO_POD;
 }
 
-/* Index of the member that the service's policy gives a new flow. `hash`: the flow's key, or a hash that is the same on all nodes (maglev). */
+/* Index of the member that the service's policy gives a new flow of a class. `hash`: the flow's key, or a hash that is the same on all nodes
+ * (maglev). */
 static __always_inline __u32 choose(struct pintle_service *svc, const struct pintle_ctl *ctl, const struct pintle_pool *pool,
-				    __u64 hash)
+				    __u64 hash, __u32 flow_class)
 {
 	/* p2c, weighted and the order of ties want bits that the bucket index does not share */
 	__u64 mixed = hash * 0x9e3779b97f4a7c15ull;
+	__u32 variant = flow_class == PINTLE_CLASS_CANARY;
+	bool by_gain;
 
 	mixed ^= mixed >> 32;
 	switch (pool->policy) {
@@ -213,9 +217,10 @@ static __always_inline __u32 choose(struct pintle_service *svc, const struct pin
 	case PINTLE_POLICY_P2C:
 		return choose_p2c(ctl, pool, mixed);
 	}
+	by_gain = pool->policy == PINTLE_POLICY_SCORE && !pintle_class_is_plain(pool, flow_class);
 	if (pool->nr_members > PINTLE_SCAN_MAX)
-		return choose_sample(pool, mixed);
-	return pool->policy == PINTLE_POLICY_SCORE ? choose_score(pool, mixed) : choose_leastconn(pool, mixed);
+		return choose_sample(pool, mixed, by_gain, variant);
+	return by_gain ? choose_score(pool, mixed, variant) : choose_leastconn(pool, mixed);
 }
 
 #endif

@@ -4,6 +4,7 @@
 #define PINTLE_TELEMETRY_BPF_H
 
 #include "maps.bpf.h"
+#include "pintle/class.h"
 #include "pintle/score.h"
 #include "pkt.bpf.h"
 #include "record.bpf.h"
@@ -48,6 +49,21 @@ static __always_inline struct pintle_pod_stats *pod_stats(__u32 pod_id)
 	return bpf_map_lookup_elem(&pt_pod_stats, &slot);
 }
 
+/* After its statistics changed, so that the agent reads those only that did. Looked at first: the line stays shared while nothing is to say. */
+static __always_inline void mark_active(__u32 pod_id)
+{
+	struct pintle_pod *pod = bpf_map_lookup_elem(&pt_pods, &pod_id);
+	__u32 zero = 0;
+	struct pintle_activity *activity = bpf_map_lookup_elem(&pt_activity, &zero);
+	volatile __u8 *mark;
+
+	if (!pod || !pod->detail || !activity)
+		return;
+	mark = &activity->pod[(pod->detail - 1u) & (PINTLE_MAX_DETAIL - 1)];
+	if (!*mark)
+		*mark = 1;
+}
+
 /* Bucket i counts [2^i, 2^(i+1)) us. */
 static __always_inline void hist_add(__u32 *hist, __u64 us)
 {
@@ -88,30 +104,30 @@ static __always_inline __s32 expected_delay_q8(const struct pintle_ctl *ctl, __u
 	return pintle_psi_log2_q8(ctl->latency_q8, load) - pintle_log2_q8(concurrency);
 }
 
-/* The awaited first byte came. */
-__global_fn int record_first_byte(__u32 pod_id, __u32 slot_index, __u64 now_ns, __u32 is_stamped)
+/* The awaited first byte came. Returns how long that took in ns, 0 if that is not known. */
+__global_fn __u64 record_first_byte(__u32 pod_id, __u32 slot_index, __u64 now_ns, __u32 is_stamped)
 {
 	struct pintle_pod_stats *stats = pod_stats(pod_id);
+	__u64 elapsed_ns = 0, elapsed_us;
 	struct pintle_ctl *ctl;
-	__u64 elapsed_ns, elapsed_us;
 	__u32 load = 0, zero = 0;
 
+	if (is_stamped)
+		elapsed_ns = stamp_elapsed_ns(slot_index, now_ns, &load);
 	if (!stats)
-		return 0;
+		return elapsed_ns;
 	stats->first_bytes += 1;
-	if (!is_stamped)
-		return 0;
-	elapsed_ns = stamp_elapsed_ns(slot_index, now_ns, &load);
 	ctl = bpf_map_lookup_elem(&pt_ctl, &zero);
-	if (!elapsed_ns || !ctl)
-		return 0;
-	elapsed_us = elapsed_ns / 1000;
-	stats->latency_count += 1;
-	stats->latency_ns += elapsed_ns;
-	hist_add(stats->latency_hist, elapsed_us);
-	stats->gain_q8 += pintle_log2_q8(elapsed_us) - expected_delay_q8(ctl, pod_id, load);
-	record_request(ctl, pod_id, load, elapsed_ns);
-	return 0;
+	if (elapsed_ns && ctl) {
+		elapsed_us = elapsed_ns / 1000;
+		stats->latency_count += 1;
+		stats->latency_ns += elapsed_ns;
+		hist_add(stats->latency_hist, elapsed_us);
+		stats->gain_q8 += pintle_log2_q8(elapsed_us) - expected_delay_q8(ctl, pod_id, load);
+		record_request(ctl, pod_id, load, elapsed_ns);
+	}
+	mark_active(pod_id);
+	return elapsed_ns;
 }
 
 __global_fn int record_handshake(__u32 pod_id, __u32 slot_index, __u64 now_ns)
@@ -128,6 +144,46 @@ __global_fn int record_handshake(__u32 pod_id, __u32 slot_index, __u64 now_ns)
 	stats->handshake_count += 1;
 	stats->handshake_ns += elapsed_ns;
 	hist_add(stats->handshake_hist, elapsed_ns / 1000);
+	return 0;
+}
+
+/* Where a class is counted: beyond the map where the service's flows are not told apart (slot 0). */
+static __always_inline __u32 class_index(const struct pintle_pool *pool, __u32 flow_class)
+{
+	return (pool->class_slot - 1u) * PINTLE_NR_CLASSES + flow_class;
+}
+
+static __always_inline void count_class_flow(__u32 index)
+{
+	struct pintle_class_stats *stats = bpf_map_lookup_elem(&pt_class_stats, &index);
+
+	if (stats)
+		stats->flows += 1;
+}
+
+/* A request of a service's flow ended: answered after elapsed_ns (0: not timed), or failed. */
+__global_fn int record_class(__u32 service, __u64 key, __u64 elapsed_ns, __u32 is_failed)
+{
+	struct pintle_service *svc = bpf_map_lookup_elem(&pt_services, &service);
+	struct pintle_class_stats *stats;
+	struct pintle_pool *pool;
+	__u32 index;
+
+	if (!svc)
+		return 0;
+	pool = &svc->pool[svc->active & 1];
+	index = class_index(pool, pintle_class_of(key, pool->holdout, pool->canary));
+	stats = bpf_map_lookup_elem(&pt_class_stats, &index);
+	if (!stats)
+		return 0;
+	if (is_failed)
+		stats->failed += 1;
+	if (!elapsed_ns)
+		return 0;
+	stats->count += 1;
+	stats->latency_ns += elapsed_ns;
+	stats->log2_q8 += (__u32)pintle_log2_q8(elapsed_ns);
+	stats->hist[pintle_fine_bucket(elapsed_ns) & (PINTLE_FINE_BUCKETS - 1)] += 1;
 	return 0;
 }
 

@@ -39,7 +39,7 @@ static uint32_t entries_of(enum pintle_map map, const struct pintle_meta *meta)
 		[PINTLE_MAP_REV6] = meta->nr_rev6_buckets,
 		[PINTLE_MAP_FRONTENDS] = meta->max_frontends,
 		[PINTLE_MAP_SERVICES] = meta->max_frontends,
-		[PINTLE_MAP_MEMBERS] = 2 * meta->member_lines,
+		[PINTLE_MAP_MEMBERS] = 4 * meta->member_lines,
 		[PINTLE_MAP_PICKS] = meta->pick_lines,
 		[PINTLE_MAP_PODS] = meta->max_pods,
 		[PINTLE_MAP_SIBLINGS] = meta->max_pods,

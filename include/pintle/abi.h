@@ -24,6 +24,8 @@
 #define PINTLE_MAX_SIBLINGS 13u	    /* frontends that can lead to one pod */
 #define PINTLE_MAX_DETAIL 1024u	    /* pods with histograms */
 #define PINTLE_MAX_UPLINKS 16u	    /* devices the forward program is attached to */
+#define PINTLE_MAX_CLASSED \
+	128u /* services whose flows are told apart by class: what is counted takes 3.3 KB a service and CPU */
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "pintle is little endian only"
@@ -135,6 +137,14 @@ PINTLE_ASSERT_SIZE(struct pintle_frontend, 32);
 
 /* ---- services ---- */
 
+/* What a new flow of a `score` service is chosen by (class.h says which flow is of which class). */
+enum pintle_class {
+	PINTLE_CLASS_PRODUCTION = 0, /* the gains in force */
+	PINTLE_CLASS_HOLDOUT,	     /* least in flight: what the others are compared with */
+	PINTLE_CLASS_CANARY,	     /* the gains of a candidate */
+	PINTLE_NR_CLASSES,
+};
+
 enum pintle_policy {
 	PINTLE_POLICY_SCORE = 0, /* argmin of gain * psi[load] */
 	PINTLE_POLICY_LEASTCONN, /* argmin of load */
@@ -148,17 +158,23 @@ enum pintle_policy {
 #define PINTLE_SVC_REDIRECT 0x01u  /* delivery asked for: redirect where the pod allows it */
 #define PINTLE_SVC_LOAD_OPEN 0x02u /* load = open connections instead of awaited requests */
 
+#define PINTLE_CLASS_PLAIN 0x01u /* production is chosen by load alone too */
+
 /* One generation of a service; immutable while active. Members are lines [members_line, +DIV_ROUND_UP(nr_members, 8)). */
 struct pintle_pool {
-	__u32 members_line; /* in each half of the members map */
+	__u32 members_line; /* in each quarter of the members map: halves 0 and 1 of production, then of the canary */
 	__u32 picks_line;   /* first line in the picks map */
 	__u32 nr_picks;	    /* entries (0 = none); any number, not only powers of two */
 	__u16 nr_members;   /* usable pods: 0 = reject */
 	__u8 policy;	    /* enum pintle_policy */
 	__u8 flags;	    /* PINTLE_SVC_* */
-	__u8 sample_shift;  /* 1 of 2^shift new flows is timed */
-	__u8 pad[3];
-	__u32 generation; /* counts reloads of this service */
+	/* the next 8 bytes change while the pool is active, by one store */
+	__u8 sample_shift; /* 1 of 2^shift new flows is timed */
+	__u8 holdout;	   /* of 256 hash buckets: chosen by load alone, whatever was learned */
+	__u8 canary;	   /* the next so many: by the candidate's gains */
+	__u8 class_flags;  /* PINTLE_CLASS_* */
+	__u16 class_slot;  /* slot + 1 in class_stats; 0 = not counted by class */
+	__u16 generation;  /* counts reloads of this service */
 };
 PINTLE_ASSERT_SIZE(struct pintle_pool, 24);
 
@@ -215,7 +231,9 @@ struct pintle_pod {
 	__u16 detail;	    /* slot + 1 in pod_stats; 0 = none */
 	__u16 concurrency;  /* as in its memberships; 0 counts as 1 */
 	__u32 nr_frontends; /* that lead to it, never less than in its siblings: more than one costs a new flow a look at them */
-	__u32 pad1[2];
+	__s16 learned_q8;   /* the agent's: gain without any model's residual, for the next agent; 0 = none */
+	__u16 pad0;
+	__u32 pad1;
 };
 PINTLE_ASSERT_SIZE(struct pintle_pod, 64);
 
@@ -271,6 +289,25 @@ struct pintle_pod_stats {
 };
 PINTLE_ASSERT_SIZE(struct pintle_pod_stats, 384);
 
+/* Per CPU, by class slot * PINTLE_NR_CLASSES + class: latency to the first byte of timed requests, 8 buckets an octave (class.h). */
+#define PINTLE_FINE_BUCKETS 256u
+struct pintle_class_stats {
+	__u64 flows;	  /* new flows */
+	__u64 count;	  /* timed requests that were answered */
+	__u64 latency_ns; /* sum over them */
+	__u64 log2_q8;	  /* sum over them of log2(latency in ns), Q8.8 */
+	__u64 failed;	  /* refused, reset, or given up before the first byte */
+	__u64 pad[3];
+	__u32 hist[PINTLE_FINE_BUCKETS];
+};
+PINTLE_ASSERT_SIZE(struct pintle_class_stats, 64 + 1024);
+
+/* Whose pod_stats changed: set by the programs, taken back by the agent before it reads. By detail slot. */
+struct pintle_activity {
+	__u8 pod[PINTLE_MAX_DETAIL];
+};
+PINTLE_ASSERT_SIZE(struct pintle_activity, 1024);
+
 /* ---- control ---- */
 
 #define PINTLE_PSI_ENTRIES 64u
@@ -279,7 +316,7 @@ PINTLE_ASSERT_SIZE(struct pintle_pod_stats, 384);
 
 struct pintle_ctl {
 	/* first cache line: read for every new flow */
-	__u32 gains_half;    /* 0 or 1: half of the members map in force; the one word that is flipped */
+	__u32 gains_half;    /* 0 or 1: half in force of both variants of the members; the one word that is flipped */
 	__u32 flags;	     /* PINTLE_CTL_* */
 	__u64 heartbeat_ns;  /* CLOCK_MONOTONIC of the agent's last tick; 0 = never */
 	__s32 reject_budget; /* rejects that may still be handed to the agent; refilled by its tick */
@@ -326,7 +363,7 @@ struct pintle_meta {
 	__u32 nr_vip6_buckets;
 	__u32 nr_rev4_buckets;
 	__u32 nr_rev6_buckets;
-	__u32 member_lines; /* in each half */
+	__u32 member_lines; /* in each quarter of the members map */
 	__u32 pick_lines;
 	__u32 fine_shift; /* of jiffies */
 	__u32 coarse_shift;

@@ -17,7 +17,7 @@
 	M(REV6, "pt_rev6", ARRAY, __u32, struct pintle_ep6_bucket, MMAPABLE, "IPv6 pods, by hash")                             \
 	M(FRONTENDS, "pt_frontends", ARRAY, __u32, struct pintle_frontend, MMAPABLE, "frontends, by frontend id")              \
 	M(SERVICES, "pt_services", ARRAY, __u32, struct pintle_service, MMAPABLE, "services, by service id")                   \
-	M(MEMBERS, "pt_members", ARRAY, __u32, struct pintle_member_line, MMAPABLE, "two halves of member lines")              \
+	M(MEMBERS, "pt_members", ARRAY, __u32, struct pintle_member_line, MMAPABLE, "member lines: 2 variants of 2 halves")    \
 	M(PICKS, "pt_picks", ARRAY, __u32, struct pintle_pick_line, MMAPABLE, "Maglev and weighted tables")                    \
 	M(PODS, "pt_pods", ARRAY, __u32, struct pintle_pod, MMAPABLE, "pods, by pod id")                                       \
 	M(SIBLINGS, "pt_siblings", ARRAY, __u32, struct pintle_siblings, MMAPABLE, "frontends of each pod, by pod id")         \
@@ -25,6 +25,9 @@
 	M(TRAFFIC, "pt_traffic", PERCPU_ARRAY, __u32, struct pintle_traffic, NONE, "packets and bytes to each pod, by pod id") \
 	M(POD_STATS, "pt_pod_stats", PERCPU_ARRAY, __u32, struct pintle_pod_stats, NONE,                                       \
 	  "histograms and sums, by detail slot")                                                                               \
+	M(CLASS_STATS, "pt_class_stats", PERCPU_ARRAY, __u32, struct pintle_class_stats, NONE,                                 \
+	  "latency by class of flows, by class slot * 3 + class")                                                              \
+	M(ACTIVITY, "pt_activity", ARRAY, __u32, struct pintle_activity, MMAPABLE, "pods whose statistics changed")            \
 	M(VERDICTS, "pt_verdicts", PERCPU_ARRAY, __u32, __u64, NONE, "packets, by enum pintle_verdict")                        \
 	M(CTL, "pt_ctl", ARRAY, __u32, struct pintle_ctl, MMAPABLE, "what the agent tells the programs")                       \
 	M(UPLINKS, "pt_uplinks", ARRAY, __u32, struct pintle_uplink, MMAPABLE, "addresses of the devices attached to")         \

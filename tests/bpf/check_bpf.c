@@ -39,6 +39,7 @@ int main(void)
 	srunner_add_suite(runner, sweep_suite());
 	srunner_add_suite(runner, policy_suite());
 	srunner_add_suite(runner, choose_suite());
+	srunner_add_suite(runner, class_suite());
 	srunner_add_suite(runner, keys_suite());
 	srunner_add_suite(runner, races_suite());
 	srunner_add_suite(runner, diff_suite());

@@ -11,6 +11,7 @@ Suite *keys_suite(void);
 Suite *races_suite(void);
 Suite *policy_suite(void);
 Suite *choose_suite(void);
+Suite *class_suite(void);
 Suite *table_suite(void);
 Suite *sweep_suite(void);
 Suite *life_suite(void);

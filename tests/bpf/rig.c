@@ -30,6 +30,7 @@ static const struct {
 	{ "pt_pods", sizeof(struct pintle_pod), offsetof(struct rig, pods) },
 	{ "pt_siblings", sizeof(struct pintle_siblings), offsetof(struct rig, siblings) },
 	{ "pt_loads", sizeof(struct pintle_load), offsetof(struct rig, loads) },
+	{ "pt_activity", sizeof(struct pintle_activity), offsetof(struct rig, activity) },
 	{ "pt_ctl", sizeof(struct pintle_ctl), offsetof(struct rig, ctl) },
 	{ "pt_uplinks", sizeof(struct pintle_uplink), offsetof(struct rig, uplinks) },
 };
@@ -50,12 +51,13 @@ static uint32_t rig__entries(const struct rig *r, const char *name)
 		{ "pt_rev6", m->nr_rev6_buckets },
 		{ "pt_frontends", m->max_frontends },
 		{ "pt_services", m->max_frontends },
-		{ "pt_members", 2 * m->member_lines },
+		{ "pt_members", 4 * m->member_lines },
 		{ "pt_picks", m->pick_lines },
 		{ "pt_pods", m->max_pods },
 		{ "pt_siblings", m->max_pods },
 		{ "pt_loads", m->max_pods },
 		{ "pt_traffic", m->max_pods },
+		{ "pt_activity", 1 },
 		{ "pt_ctl", 1 },
 		{ "pt_uplinks", PINTLE_MAX_UPLINKS },
 		{ "pt_meta", 1 },
@@ -202,6 +204,7 @@ static int rig__find(struct rig *r)
 	r->verdicts_fd = bpf_object__find_map_fd_by_name(r->obj, "pt_verdicts");
 	r->traffic_fd = bpf_object__find_map_fd_by_name(r->obj, "pt_traffic");
 	r->stats_fd = bpf_object__find_map_fd_by_name(r->obj, "pt_pod_stats");
+	r->classes_fd = bpf_object__find_map_fd_by_name(r->obj, "pt_class_stats");
 	r->devmap_fd = bpf_object__find_map_fd_by_name(r->obj, "pt_devmap");
 	r->events = ring_buffer__new(bpf_object__find_map_fd_by_name(r->obj, "pt_events"), rig__on_event, r, NULL);
 	r->nr_cpus = libbpf_num_possible_cpus();
@@ -316,6 +319,8 @@ void rig__reset(struct rig *r)
 	rig__clear_percpu(r, r->verdicts_fd, sizeof(uint64_t), PINTLE_V_MAX);
 	rig__clear_percpu(r, r->traffic_fd, sizeof(struct pintle_traffic), MODEL_MAX_PODS);
 	rig__clear_percpu(r, r->stats_fd, sizeof(struct pintle_pod_stats), MODEL_MAX_PODS);
+	rig__clear_percpu(r, r->classes_fd, sizeof(struct pintle_class_stats),
+			  2 * PINTLE_NR_CLASSES); /* those that tests use */
 	rig__drain_events(r);
 	memset(r->nr_events, 0, sizeof(r->nr_events));
 	model__free(&r->model);

@@ -22,7 +22,7 @@
 struct rig {
 	struct bpf_object *obj;
 	int prog_fd[MODEL_NR_PROGS], sweep_fd;
-	int verdicts_fd, traffic_fd, stats_fd, devmap_fd;
+	int verdicts_fd, traffic_fd, stats_fd, classes_fd, devmap_fd;
 	int nr_cpus;
 	struct pintle_meta meta;
 	struct pintle_seed seed;
@@ -38,6 +38,7 @@ struct rig {
 	struct pintle_pod *pods;
 	struct pintle_siblings *siblings;
 	struct pintle_load *loads;
+	struct pintle_activity *activity;
 	struct pintle_ctl *ctl;
 	struct pintle_uplink *uplinks;
 	struct ring_buffer *events;
@@ -84,6 +85,7 @@ uint64_t rig__verdict(struct rig *r, int verdict);
 void rig__verdicts(struct rig *r, uint64_t counts[PINTLE_V_MAX]);
 struct pintle_traffic rig__traffic(struct rig *r, uint16_t pod);
 struct pintle_pod_stats rig__stats(struct rig *r, uint16_t pod);
+struct pintle_class_stats rig__class_stats(struct rig *r, uint32_t slot, uint32_t flow_class);
 int rig__sweep(struct rig *r, struct pintle_sweep *sweep);
 void rig__drain_events(struct rig *r);
 /* The entry of a flow, or NULL; by hash.h. */

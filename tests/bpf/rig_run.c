@@ -106,6 +106,26 @@ struct pintle_pod_stats rig__stats(struct rig *r, uint16_t pod)
 	return sum;
 }
 
+struct pintle_class_stats rig__class_stats(struct rig *r, uint32_t slot, uint32_t flow_class)
+{
+	static struct pintle_class_stats values[RIG_MAX_CPUS];
+	struct pintle_class_stats sum = { 0 };
+	uint32_t key = slot * PINTLE_NR_CLASSES + flow_class, i;
+	int cpu;
+
+	ck_assert_int_eq(bpf_map_lookup_elem(r->classes_fd, &key, values), 0);
+	for (cpu = 0; cpu < r->nr_cpus; cpu++) {
+		sum.flows += values[cpu].flows;
+		sum.count += values[cpu].count;
+		sum.latency_ns += values[cpu].latency_ns;
+		sum.log2_q8 += values[cpu].log2_q8;
+		sum.failed += values[cpu].failed;
+		for (i = 0; i < PINTLE_FINE_BUCKETS; i++)
+			sum.hist[i] += values[cpu].hist[i];
+	}
+	return sum;
+}
+
 int rig__sweep(struct rig *r, struct pintle_sweep *sweep)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = sweep, .ctx_size_in = sizeof(*sweep));

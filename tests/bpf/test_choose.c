@@ -67,7 +67,7 @@ static struct rig *make_service(uint8_t family, uint8_t proto, uint8_t policy, u
 static void fill_members(struct rig *r, struct rng *rng, uint16_t nr)
 {
 	rig__pool(r, 0)->nr_members = nr;
-	for (uint32_t half = 0; half < 2; half++) {
+	for (uint32_t half = 0; half < 4; half++) { /* of both variants */
 		for (uint32_t i = 0; i < nr; i++) {
 			uint16_t concurrency = (uint16_t)(1 + rng__below(rng, 5) * rng__below(rng, 30));
 			int16_t gain = (int16_t)(rng__below(rng, 2) ? 256 * (int)rng__below(rng, 3)
@@ -114,6 +114,9 @@ static void fill_state(struct rig *r, struct rng *rng, uint16_t nr, uint32_t rou
 	}
 	r->ctl->gains_half = rng__below(rng, 2);
 	r->services[0].rr_next = rng__below(rng, 1000);
+	rig__pool(r, 0)->holdout = (uint8_t)rng__below(rng, 100);
+	rig__pool(r, 0)->canary = (uint8_t)rng__below(rng, 100);
+	rig__pool(r, 0)->class_flags = (uint8_t)rng__below(rng, 2);
 }
 
 static void check_one(struct rig *r, struct rng *rng, uint8_t family, uint8_t proto, uint16_t nr)

@@ -144,7 +144,7 @@ START_TEST(test_entries)
 		struct pintle_meta meta = good_meta();
 
 		ck_assert_uint_eq(dp_map__entries(DP_MAP_STAMPS, &meta), 4 * dp_map__entries(DP_MAP_FLOWS, &meta));
-		ck_assert_uint_eq(dp_map__entries(DP_MAP_MEMBERS, &meta), 2 * meta.member_lines);
+		ck_assert_uint_eq(dp_map__entries(DP_MAP_MEMBERS, &meta), 4 * meta.member_lines);
 		ck_assert_uint_eq(dp_map__entries(DP_MAP_META, &meta), 1);
 		ck_assert_uint_ge(dp_map__entries(DP_MAP_VERDICTS, &meta), PINTLE_V_MAX);
 		for (int m = 0; m < DP_NR_MAPS; m++) {

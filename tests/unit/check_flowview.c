@@ -166,7 +166,7 @@ START_TEST(test_broken_tables)
 			size_t sizes[] = { sizeof(*view_arena.maps.frontends) * 16,
 					   sizeof(*view_arena.maps.services) * 16,
 					   sizeof(*view_arena.maps.pods) * 16,
-					   sizeof(*view_arena.maps.members) * 2 * view_arena.meta.member_lines,
+					   sizeof(*view_arena.maps.members) * 4 * view_arena.meta.member_lines,
 					   sizeof(*view_arena.maps.siblings) * 16,
 					   sizeof(*view_arena.maps.flows) * view_arena.meta.nr_buckets };
 

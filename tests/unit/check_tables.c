@@ -352,7 +352,7 @@ START_TEST(drained_pods_take_no_new_flows)
 		ck_assert_int_eq(apply(config), 0);
 		ck_assert_uint_eq(see(1000).pool->nr_members, 2);
 		for (uint32_t i = 0; i < 2; i++)
-			ck_assert_uint_ne(member_at(t, 0, see(1000).pool->members_line, i)->pod, pod);
+			ck_assert_uint_ne(member_at(t, 0, 0, see(1000).pool->members_line, i)->pod, pod);
 		ck_assert(maps__is_sibling(&arena.maps, pod, see(1000).frontend));
 		ck_assert_uint_eq(tables__lingering(t), 0);
 		ck_assert_uint_eq(see(1000).pool->generation, before.generation + 1);
@@ -384,7 +384,7 @@ START_TEST(picks_do_not_depend_on_order)
 			pool = see(1000).pool;
 			ck_assert_uint_ge(pool->nr_picks, 70);
 			for (uint32_t i = 0; i < 70; i++)
-				(round ? second : first)[i] = arena.maps.pods[member_at(t, 0, pool->members_line, i)->pod];
+				(round ? second : first)[i] = arena.maps.pods[member_at(t, 0, 0, pool->members_line, i)->pod];
 			for (uint32_t i = 0; i < pool->nr_picks; i++)
 				picks[round][i] = arena.maps.picks[pool->picks_line + i / 32].member[i % 32];
 			if (!round) {

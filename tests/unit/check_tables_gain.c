@@ -83,7 +83,7 @@ static const struct pintle_member *member_of(const char *service, int family, ui
 
 	ck_assert_int_eq(tables__service_ids(t, service, family, &id), 0);
 	for (uint32_t i = 0; i < pool_in_force(t, id)->nr_members; i++) {
-		const struct pintle_member *m = member_at(t, half, pool_in_force(t, id)->members_line, i);
+		const struct pintle_member *m = member_at(t, 0, half, pool_in_force(t, id)->members_line, i);
 
 		if (m->pod == pod)
 			return m;
@@ -134,6 +134,100 @@ START_TEST(gains_flip_as_one)
 		ck_assert_int_eq(tables__gain(t, one), 1001);
 		end();
 		config_make__free(config);
+	}
+END_TEST
+
+static int16_t canary_in_force(const char *service, uint16_t pod)
+{
+	uint16_t id;
+
+	ck_assert_int_eq(tables__service_ids(t, service, 4, &id), 0);
+	for (uint32_t i = 0; i < pool_in_force(t, id)->nr_members; i++) {
+		const struct pintle_member *m = member_at(t, 1, arena.maps.ctl->gains_half, pool_in_force(t, id)->members_line,
+							  i);
+
+		if (m->pod == pod)
+			return m->gain_q8;
+	}
+	return INT16_MIN;
+}
+
+/* What models add stands in the lines of its variant only, and is told from what was learned, also by the next agent. */
+START_TEST(residuals_by_variant)
+	{
+		struct pintle_config *config = two_services();
+		uint16_t one, shared;
+
+		begin(8, 16);
+		apply(config);
+		one = pod_at("10.0.0.1");
+		shared = pod_at("10.0.0.3");
+		tables__stage_gain(t, one, 1000);
+		tables__stage_gain(t, shared, 32700);
+		tables__stage_residuals(t, one, 50, -185);
+		tables__stage_residuals(t, shared, 0, 185);
+		ck_assert_int_eq(tables__commit_gains(t, &err), 0);
+		for (int round = 0; round < 2; round++) {
+			ck_assert_int_eq(gain_in_force("alpha", one), 1050);
+			ck_assert_int_eq(canary_in_force("alpha", one), 815);
+			ck_assert_int_eq(gain_in_force("beta", shared), 32700);
+			ck_assert_int_eq(canary_in_force("beta", shared), 32767); /* saturates */
+			ck_assert_int_eq(tables__gain(t, one), 1000);
+			ck_assert_int_eq(tables__gain(t, shared), 32700);
+			tables__close(t);
+			ck_assert_int_eq(tables__open(&arena.maps, grace, NULL, &t, &err), 0);
+			apply(config);
+		}
+		tables__stage_residuals(t, one, 0, 0);
+		ck_assert_int_eq(tables__commit_gains(t, &err), 0);
+		ck_assert_int_eq(gain_in_force("alpha", one), 1000);
+		ck_assert_int_eq(canary_in_force("alpha", one), 1000);
+		stores = 0;
+		tables__stage_residuals(t, one, 0, 0);
+		ck_assert_int_eq(tables__commit_gains(t, &err), 0);
+		ck_assert_uint_eq(stores, 0);
+		end();
+		config_make__free(config);
+	}
+END_TEST
+
+/* One store; kept while the policy is score, over changes and restarts; other policies have none. */
+START_TEST(classes_are_kept)
+	{
+		const struct table_classes wanted = {
+			.holdout = 13, .canary = 250, .is_plain = true, .slot = PINTLE_MAX_CLASSED
+		};
+		struct pintle_config *config = two_services(), *changed = two_services();
+		struct table_classes classes;
+		uint16_t id;
+
+		begin(8, 16);
+		config->services[0].policy = changed->services[0].policy = PINTLE_POLICY_SCORE;
+		apply(config);
+		ck_assert_int_eq(tables__service_ids(t, "alpha", 4, &id), 0);
+		tables__set_sampling(t, id, 5);
+		stores = 0;
+		tables__set_classes(t, id, &wanted);
+		tables__set_classes(t, id, &wanted);
+		ck_assert_uint_eq(stores, 1);
+		tables__close(t);
+		ck_assert_int_eq(tables__open(&arena.maps, grace, NULL, &t, &err), 0);
+		changed->services[0].pods[0].concurrency = 9;
+		apply(changed);
+		classes = tables__classes(t, id);
+		ck_assert_uint_eq(classes.holdout, 13);
+		ck_assert_uint_eq(classes.canary, 242); /* together at most 255 */
+		ck_assert_uint_eq(classes.slot, PINTLE_MAX_CLASSED);
+		ck_assert(classes.is_plain);
+		ck_assert_uint_eq(pool_in_force(t, id)->sample_shift, 5);
+		config->services[0].policy = PINTLE_POLICY_RR;
+		apply(config);
+		tables__set_classes(t, id, &wanted);
+		classes = tables__classes(t, id);
+		ck_assert_int_eq(classes.holdout + classes.canary + classes.slot + classes.is_plain, 0);
+		end();
+		config_make__free(config);
+		config_make__free(changed);
 	}
 END_TEST
 
@@ -229,6 +323,8 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tcase, gains_flip_as_one);
+	tcase_add_test(tcase, residuals_by_variant);
+	tcase_add_test(tcase, classes_are_kept);
 	tcase_add_test(tcase, new_pods_begin_at_the_median);
 	tcase_add_test(tcase, gains_of_pods_that_went_are_forgotten);
 	tcase_add_test(tcase, record_has_concurrency);

@@ -94,7 +94,7 @@ static const struct pintle_member *member_of(const char *service, int family, ui
 
 	ck_assert_int_eq(tables__service_ids(t, service, family, &id), 0);
 	for (uint32_t i = 0; i < pool_in_force(t, id)->nr_members; i++) {
-		const struct pintle_member *m = member_at(t, half, pool_in_force(t, id)->members_line, i);
+		const struct pintle_member *m = member_at(t, 0, half, pool_in_force(t, id)->members_line, i);
 
 		if (m->pod == pod)
 			return m;

@@ -43,7 +43,7 @@ static size_t lay_out_all(struct arena *arena)
 	maps->rev6 = lay_out(arena, &at, meta->nr_rev6_buckets, sizeof(*maps->rev6));
 	maps->frontends = lay_out(arena, &at, meta->max_frontends, sizeof(*maps->frontends));
 	maps->services = lay_out(arena, &at, meta->max_frontends, sizeof(*maps->services));
-	maps->members = lay_out(arena, &at, 2 * (size_t)meta->member_lines, sizeof(*maps->members));
+	maps->members = lay_out(arena, &at, 4 * (size_t)meta->member_lines, sizeof(*maps->members));
 	maps->picks = lay_out(arena, &at, meta->pick_lines, sizeof(*maps->picks));
 	maps->pods = lay_out(arena, &at, meta->max_pods, sizeof(*maps->pods));
 	maps->siblings = lay_out(arena, &at, meta->max_pods, sizeof(*maps->siblings));
