@@ -112,3 +112,7 @@ $(O)/bench/$(1): $(call obj,$(filter bench/$(1)/%,$(BENCH_SRC))) $(LIBMODEL) $(L
 	$$(call link)
 endef
 $(foreach t,$(BENCH_TOOLS),$(eval $(call bench_rule,$(t))))
+$(O)/bench/load: $(call obj,bench/pod/speed.c) # the replay knows the pods' speeds
+# Pure parts of the benches that have unit tests.
+$(O)/tests/unit/check_speed: $(call obj,bench/pod/speed.c)
+$(O)/tests/unit/check_prequal: $(call obj,bench/load/prequal.c)

@@ -37,7 +37,6 @@ one_run() # number
 demo_init
 "$LOAD" arrivals --bursts 3 --burst-size 30 --gap-s 5 --first-id 1000000 >"$TMP/bursts"
 demo_up
-stop_pods
 for ((run = 1; run <= RUNS; run++)); do
 	one_run $run
 done

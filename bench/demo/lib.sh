@@ -2,20 +2,26 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck disable=SC2153,SC2154 # PT_* come from testbed.sh env
 #
-# Shared by run.sh and burst.sh: the testbed with its pods, pintle on it, load, replays, tidy ends.
+# Shared by run.sh, burst.sh and bench/route: the testbed with its pods, pintle on it, load, replays, tidy ends.
 set -eu -o pipefail
+
+ME=${ME:-demo} # who speaks
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD=${PT_OUT:-$ROOT/.output}
 PINTLE=${PINTLE:-$BUILD/pintle}
 LOAD=$BUILD/bench/load
 TESTBED=$ROOT/bench/testbed/testbed.sh
-TAG=${PINTLE_DEMO_TAG:-ptdemo$$}
+TAG=${PINTLE_DEMO_TAG:-pt$ME$$}
 
-# Service time of the pods in ms, on top of 3 ms + U(0, 50) ms; one request at a time each.
+# Service time of the pods in ms, on top of 3 ms + U(0, 50) ms; how many requests each serves at once; what else the pods and the replay are told
+# about the work (--scale, --shared-draws, --speeds).
 BASE_MS=(20 100 250)
-REPLAY_PODS=(--pod 1:20 --pod 2:100 --pod 3:250)
+CONCURRENCY=1
+WORK_ARGS=()
 SEED=1
+PRIORITY=() # in front of pods and load
+AGENT_ARGS=()
 VALID_PERCENT=10 # how far a real run may be from the replay of its own choices
 
 exec {STDERR}>&2
@@ -23,7 +29,7 @@ TMP='' AGENT='' CHILD='' PODS=() WARNINGS=()
 
 die()
 {
-	echo "demo: $*" >&2
+	echo "$ME: $*" >&2
 	exit 1
 }
 
@@ -44,14 +50,14 @@ cleanup()
 	done
 	if [ -n "$TMP" ]; then
 		if [ $status -ne 0 ] && [ -s "$TMP/agent.log" ]; then
-			echo "demo: last lines of the agent:" >&2
+			echo "$ME: last lines of the agent:" >&2
 			tail -n 20 "$TMP/agent.log" >&2
 		fi
 		[ -z "${PT_PIN_DIR:-}" ] || pintle detach --now >/dev/null 2>&1 || true
 		"$TESTBED" down --tag "$TAG" || status=1
 		rm -rf "$TMP"
 	fi
-	[ $status -eq 0 ] || echo "demo: failed (exit $status)" >&2
+	[ $status -eq 0 ] || echo "$ME: failed (exit $status)" >&2
 	exit $status
 }
 
@@ -77,7 +83,7 @@ demo_init()
 	trap cleanup EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
-	TMP=$(mktemp -d "${TMPDIR:-/tmp}/pintle-demo.XXXXXX")
+	TMP=$(mktemp -d "${TMPDIR:-/tmp}/pintle-$ME.XXXXXX")
 }
 
 # wait_until SECONDS WHAT COMMAND...
@@ -108,15 +114,15 @@ listening() # pod number
 	[ -n "$(in_ns "pod$1" ss -Hlnt 'sport = :8080')" ]
 }
 
-start_pods()
+start_pods() # [pod option...]
 {
 	local i
-	for i in 1 2 3; do
-		ip netns exec "$TAG-pod$i" "$BUILD/bench/pod" --id $i --base-ms "${BASE_MS[i - 1]}" --seed "$SEED" \
-			--listen queue:tcp:8080 >/dev/null &
+	for ((i = 1; i <= ${#BASE_MS[@]}; i++)); do
+		ip netns exec "$TAG-pod$i" "${PRIORITY[@]}" "$BUILD/bench/pod" --id $i --base-ms "${BASE_MS[i - 1]}" --seed "$SEED" \
+			--concurrency "$CONCURRENCY" "${WORK_ARGS[@]}" "$@" --listen queue:tcp:8080 --listen probe:udp:8081 >/dev/null &
 		PODS+=($!)
 	done
-	for i in 1 2 3; do
+	for ((i = 1; i <= ${#BASE_MS[@]}; i++)); do
 		wait_until 10 "pod $i listens" listening $i
 	done
 }
@@ -133,26 +139,28 @@ stop_pods()
 
 demo_up()
 {
-	"$TESTBED" up --tag "$TAG" --pods 3
+	"$TESTBED" up --tag "$TAG" --pods ${#BASE_MS[@]}
 	# shellcheck disable=SC1090 # written by testbed.sh
 	. <("$TESTBED" env --tag "$TAG")
-	start_pods
 }
 
-write_config() # policy
+pod_address() # number
 {
-	cat >"$TMP/demo.yaml.new" <<YAML
-services:
-- name: demo
-  policy: $1
-  delivery: pass
-  frontends:
-  - {vip: $PT_VIP4, protocol: tcp, port: 80}
-  pods:
-  - {address: $PT_POD1_IP4, port: 8080, concurrency: 1}
-  - {address: $PT_POD2_IP4, port: 8080, concurrency: 1}
-  - {address: $PT_POD3_IP4, port: 8080, concurrency: 1}
-YAML
+	local name=PT_POD${1}_IP4
+	echo "${!name}"
+}
+
+write_config() # policy [lines of the top level]
+{
+	local i
+	{
+		printf 'services:\n- name: demo\n  policy: %s\n  delivery: pass\n  frontends:\n' "$1"
+		printf '  - {vip: %s, protocol: tcp, port: 80}\n  pods:\n' "$PT_VIP4"
+		for ((i = 1; i <= ${#BASE_MS[@]}; i++)); do
+			printf '  - {address: %s, port: 8080, concurrency: %s}\n' "$(pod_address $i)" "$CONCURRENCY"
+		done
+		[ -z "${2:-}" ] || printf '%s\n' "$2"
+	} >"$TMP/demo.yaml.new"
 	mv "$TMP/demo.yaml.new" "$TMP/demo.yaml"
 }
 
@@ -168,12 +176,12 @@ agent_runs()
 }
 
 # Fresh programs and maps, so no gains yet; then the agent.
-attach() # policy
+attach() # policy [lines of the top level]
 {
-	write_config "$1"
+	write_config "$@"
 	pintle attach dev "$PT_UPLINK" -c "$TMP/demo.yaml" >"$TMP/attach.out"
 	ip netns exec "$PT_NODE" "$PINTLE" --pin-dir "$PT_PIN_DIR" --run-dir "$PT_RUN_DIR" agent -c "$TMP/demo.yaml" \
-		dev "$PT_UPLINK" >>"$TMP/agent.log" 2>&1 &
+		"${AGENT_ARGS[@]}" dev "$PT_UPLINK" >>"$TMP/agent.log" 2>&1 &
 	AGENT=$!
 	wait_until 10 "the agent runs" agent_runs
 	wait_until 10 "policy $1 in force" policy_is "$1"
@@ -195,10 +203,20 @@ set_policy()
 	wait_until 10 "policy $1 in force" policy_is "$1"
 }
 
-# real NAME ARRIVALS: sends the load; $TMP/NAME.json and NAME.records. Every request must have been answered.
+# send NAME ARRIVALS [OPTION...]: the load, to the VIP unless the options say otherwise; $TMP/NAME.json and NAME.records.
+send()
+{
+	local name=$1 arrivals=$2 to=(--target "$PT_VIP4:80")
+	shift 2
+	case " $* " in *" --pod-at "*) to=() ;; esac
+	run_child ip netns exec "$PT_CLIENT" "${PRIORITY[@]}" "$LOAD" run "${to[@]}" --arrivals "$arrivals" \
+		--records "$TMP/$name.records" "$@" >"$TMP/$name.json"
+}
+
+# real NAME ARRIVALS [OPTION...]: the same, and every request must have been answered.
 real()
 {
-	run_child ip netns exec "$PT_CLIENT" "$LOAD" run --target "$PT_VIP4:80" --arrivals "$2" --records "$TMP/$1.records" >"$TMP/$1.json"
+	send "$@"
 	jq -e '.ok == .requests and .requests > 0' "$TMP/$1.json" >/dev/null || die "$1: requests failed: $(cat "$TMP/$1.json")"
 	replay "$1.same" "$2" recorded --records "$TMP/$1.records"
 	check_valid "$1" "$1.same"
@@ -207,9 +225,12 @@ real()
 # replay NAME ARRIVALS POLICY [OPTION...]: $TMP/NAME.json, the median line by p99 of those that break ties differently
 replay()
 {
-	local name=$1 arrivals=$2 policy=$3
+	local name=$1 arrivals=$2 policy=$3 i pods=()
 	shift 3
-	"$LOAD" replay --arrivals "$arrivals" --policy "$policy" --seed "$SEED" "${REPLAY_PODS[@]}" "$@" |
+	for ((i = 1; i <= ${#BASE_MS[@]}; i++)); do
+		pods+=(--pod "$i:${BASE_MS[i - 1]}:$CONCURRENCY")
+	done
+	"$LOAD" replay --arrivals "$arrivals" --policy "$policy" --seed "$SEED" "${pods[@]}" "${WORK_ARGS[@]}" "$@" |
 		jq -s 'sort_by(.p99_ms) | .[length / 2 | floor] + {p99_low_ms: .[0].p99_ms, p99_high_ms: .[-1].p99_ms}' >"$TMP/$name.json"
 }
 

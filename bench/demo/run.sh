@@ -168,6 +168,7 @@ main()
 	demo_init
 	make_arrivals
 	demo_up
+	start_pods
 	attach score
 	show_set_up
 	say "score, one burst of 30 with nothing learned yet"

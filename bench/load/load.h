@@ -13,6 +13,9 @@
 
 #include <cjson/cJSON.h>
 
+#include "bench/pod/protocol.h"
+#include "bench/pod/speed.h"
+
 #define NS_PER_S 1000000000ull
 #define NS_PER_MS 1000000ull
 
@@ -81,12 +84,15 @@ void json__add_ms(cJSON *json, const char *name, double ns); /* null when not fi
 struct options {
 	struct sockaddr_storage target, source;
 	socklen_t target_bytes, source_bytes;
-	const char *arrivals_path, *records_path, *policy;
-	double rate, seconds, timeout_s, gap_s, externality;
-	uint64_t seed, first_id;
-	unsigned int bursts, burst_size, keepalive, interval_ms, body_bytes, connections, ties, first_pod;
-	uint64_t bytes;
-	bool udp, reset;
+	struct sockaddr_storage *pods_at; /* instead of a target: pods that Prequal chooses among */
+	size_t nr_pods_at;
+	uint16_t probe_port;
+	const char *arrivals_path, *records_path, *speeds_path, *policy;
+	double rate, seconds, timeout_s, gap_s, externality, scale;
+	uint64_t seed, first_id, start_ns;
+	unsigned int bursts, burst_size, keepalive, interval_ms, body_bytes, connections, ties, first_pod, drawn_pods;
+	uint64_t bytes, unit_ms;
+	bool udp, reset, shared_draws;
 	struct replay_pod *pods;
 	size_t nr_pods;
 };
@@ -105,6 +111,19 @@ struct replay_pod {
 	uint32_t concurrency;
 };
 
+/* ---- prober.c: Prequal on the wire ---- */
+
+struct prober;
+
+/* Sockets to the probe ports, watched by `epoll_fd`: an event whose pointer prober__owns() is for prober__read(). */
+struct prober *prober__open(const struct options *options, int epoll_fd);
+void prober__close(struct prober *prober);
+bool prober__owns(const struct prober *prober, const void *ptr);
+void prober__read(struct prober *prober, void *ptr);
+/* The pod for a request now, as an index of options.pods_at; sends the probes that go with it. */
+size_t prober__choose(struct prober *prober, uint64_t request);
+void prober__report(const struct prober *prober, cJSON *json);
+
 /* ---- net.c ---- */
 
 uint64_t now_ns(void); /* CLOCK_MONOTONIC */
@@ -112,7 +131,7 @@ void fatal(const char *what, int err) __attribute__((noreturn));
 void *xcalloc(size_t nr, size_t bytes);
 void raise_file_limit(void);
 /* Non-blocking socket to the target, bound to the source if there is one. -errno when it cannot be. TCP may still be connecting. */
-int connect_socket(const struct options *options, int type);
+int connect_socket(const struct options *options, const struct sockaddr_storage *target, int type);
 uint16_t local_port(int fd);
 int timer__open(void);
 void timer__set(int fd, uint64_t at_ns); /* absolute CLOCK_MONOTONIC */

@@ -15,9 +15,15 @@ static const char usage[] =
 	"  run       send requests, open loop: --target ADDR:PORT and --arrivals FILE or the options of `arrivals`\n"
 	"              --keepalive N requests a connection, --interval-ms MS apart; --body BYTES of each answer\n"
 	"              --udp; --reset (close by RST); --timeout-s S (60); --source ADDR; --records FILE (JSON lines)\n"
+	"              --start-ns NS: time 0 of the arrivals (CLOCK_MONOTONIC; see `clock`)\n"
+	"              --pod-at ADDR:PORT... --probe-port PORT instead of --target: chooses a pod as Prequal does\n"
 	"  replay    the same arrivals in a model: --arrivals FILE --policy sed|score|leastconn|rr|recorded --seed N\n"
 	"              --pod ID:BASE_MS[:CONCURRENCY]..., --externality X (1), --first-pod INDEX, --ties N ways to break ties\n"
+	"              --scale X, --shared-draws, --speeds FILE: as the pods were told\n"
 	"              --records FILE: read by `recorded`, else written\n"
+	"  speeds    print how fast pods work over time: --pods N --seconds S --unit-ms MS --seed N; full speed for 4 units in the\n"
+	"              mean, 0.6 for 2 or 0.25 for 1\n"
+	"  clock     print CLOCK_MONOTONIC in nanoseconds\n"
 	"  udp       numbered datagrams to an echo server: --target --rate PPS --seconds S --connections N (1) --body BYTES (64)\n"
 	"  stream    check the streams of a stream server: --target --connections N --seconds S\n"
 	"  send      upload to a count server: --target --bytes N --timeout-s S\n"
@@ -46,6 +52,14 @@ static const struct option long_options[] = {
 	{ "externality", required_argument, NULL, 'x' },
 	{ "first-pod", required_argument, NULL, 'F' },
 	{ "ties", required_argument, NULL, 'q' },
+	{ "scale", required_argument, NULL, 'X' },
+	{ "shared-draws", no_argument, NULL, 'D' },
+	{ "speeds", required_argument, NULL, 'v' },
+	{ "pods", required_argument, NULL, 'N' },
+	{ "unit-ms", required_argument, NULL, 'U' },
+	{ "start-ns", required_argument, NULL, 'z' },
+	{ "pod-at", required_argument, NULL, 'A' },
+	{ "probe-port", required_argument, NULL, 'O' },
 	{ "connections", required_argument, NULL, 'c' },
 	{ "bytes", required_argument, NULL, 'y' },
 	{ "help", no_argument, NULL, 'h' },
@@ -133,6 +147,16 @@ static void add_pod(struct options *options, const char *text)
 	    concurrency > 100000)
 		bad("expected ID:BASE_MS[:CONCURRENCY], got", text);
 	pods[options->nr_pods++] = (struct replay_pod){ .id = id, .base_ns = base_ms * NS_PER_MS, .concurrency = concurrency };
+}
+
+static void add_pod_at(struct options *options, const char *text)
+{
+	struct sockaddr_storage *pods = realloc(options->pods_at, (options->nr_pods_at + 1) * sizeof(*pods));
+
+	if (!pods)
+		fatal("out of memory", 0);
+	options->pods_at = pods;
+	(void)parse_address(text, true, &pods[options->nr_pods_at++]);
 }
 
 /* Options of `run` and what it shares with the rest; false when it is none of these. */
@@ -227,6 +251,39 @@ static bool take_replay_option(struct options *o, int option, const char *value)
 	case 'q':
 		o->ties = (unsigned int)integer(value, 1, 1000000);
 		return true;
+	case 'X':
+		o->scale = real(value, 1e-6, 1e3);
+		return true;
+	case 'D':
+		o->shared_draws = true;
+		return true;
+	case 'v':
+		o->speeds_path = value;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Of changing speeds, and of Prequal. */
+static bool take_route_option(struct options *o, int option, const char *value)
+{
+	switch (option) {
+	case 'N':
+		o->drawn_pods = (unsigned int)integer(value, 1, 10000);
+		return true;
+	case 'U':
+		o->unit_ms = integer(value, 1, 86400000);
+		return true;
+	case 'z':
+		o->start_ns = integer(value, 1, UINT64_MAX);
+		return true;
+	case 'A':
+		add_pod_at(o, value);
+		return true;
+	case 'O':
+		o->probe_port = (uint16_t)integer(value, 1, 65535);
+		return true;
 	default:
 		return false;
 	}
@@ -242,7 +299,7 @@ static void parse_options(struct options *options, int argc, char **argv)
 			exit(0);
 		}
 		if (!take_run_option(options, option, optarg) && !take_arrivals_option(options, option, optarg) &&
-		    !take_replay_option(options, option, optarg))
+		    !take_replay_option(options, option, optarg) && !take_route_option(options, option, optarg))
 			exit(2); /* getopt said why */
 	}
 	if (optind < argc)
@@ -260,6 +317,39 @@ static int arrivals_main(const struct options *options)
 	arrivals__write(&arrivals, stdout);
 	free(arrivals.list);
 	return 0;
+}
+
+static int speeds_main(const struct options *options)
+{
+	for (uint32_t pod = 1; pod <= options->drawn_pods; pod++) {
+		struct speed speed;
+		int err = speed__draw(&speed, options->seed, pod, options->unit_ms * NS_PER_MS,
+				      (uint64_t)(options->seconds * 1e9));
+
+		if (err)
+			fatal("speeds", -err);
+		speed__write(&speed, pod, stdout);
+		speed__free(&speed);
+	}
+	return 0;
+}
+
+static int clock_main(const struct options *options)
+{
+	(void)options;
+	printf("%llu\n", (unsigned long long)now_ns());
+	return 0;
+}
+
+static const char *missing_for_speeds(const struct options *o)
+{
+	return o->drawn_pods && o->unit_ms && o->seconds > 0 ? NULL : "--pods, --unit-ms and --seconds";
+}
+
+static const char *missing_for_clock(const struct options *o)
+{
+	(void)o;
+	return NULL;
 }
 
 static bool makes_arrivals(const struct options *o)
@@ -291,7 +381,14 @@ static const char *missing_for_run(const struct options *o)
 {
 	if (!o->arrivals_path && !makes_arrivals(o))
 		return "--arrivals, or --rate and --seconds, or --bursts and --burst-size";
-	return missing_target(o);
+	if (!o->nr_pods_at)
+		return missing_target(o);
+	if (o->target_bytes || !o->probe_port || o->udp)
+		return "--pod-at with --probe-port, without --target and --udp";
+	for (size_t i = 0; i < o->nr_pods_at; i++)
+		if (o->source_bytes && o->source.ss_family != o->pods_at[i].ss_family)
+			return "--source of the family of every --pod-at";
+	return NULL;
 }
 
 static const char *missing_for_udp(const struct options *o)
@@ -316,11 +413,14 @@ static const struct verb {
 	{ "arrivals", arrivals_main, missing_for_arrivals }, { "run", run__main, missing_for_run },
 	{ "replay", replay__main, missing_for_replay },	     { "udp", udp__main, missing_for_udp },
 	{ "stream", stream__main, missing_for_stream },	     { "send", send__main, missing_target },
+	{ "speeds", speeds_main, missing_for_speeds },	     { "clock", clock_main, missing_for_clock },
 };
 
 int main(int argc, char **argv)
 {
-	struct options options = { .seed = 1, .timeout_s = 60, .externality = 1, .keepalive = 1, .connections = 1, .ties = 1 };
+	struct options options = {
+		.seed = 1, .timeout_s = 60, .externality = 1, .scale = 1, .keepalive = 1, .connections = 1, .ties = 1
+	};
 	const struct verb *verb = NULL;
 	const char *lacks;
 	int result;
@@ -344,6 +444,7 @@ int main(int argc, char **argv)
 	}
 	result = verb->main(&options);
 	free(options.pods);
+	free(options.pods_at);
 	if (fflush(stdout) || ferror(stdout))
 		fatal("writing results", errno);
 	return result;

@@ -44,9 +44,10 @@ void raise_file_limit(void)
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 }
 
-int connect_socket(const struct options *options, int type)
+int connect_socket(const struct options *options, const struct sockaddr_storage *target, int type)
 {
-	int fd = socket(options->target.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1, err;
+	socklen_t bytes = target->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+	int fd = socket(target->ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1, err;
 
 	if (fd < 0)
 		return -errno;
@@ -55,7 +56,7 @@ int connect_socket(const struct options *options, int type)
 	if (options->source_bytes && (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)) ||
 				      bind(fd, (const struct sockaddr *)&options->source, options->source_bytes)))
 		goto fail;
-	if (connect(fd, (const struct sockaddr *)&options->target, options->target_bytes) && errno != EINPROGRESS)
+	if (connect(fd, (const struct sockaddr *)target, bytes) && errno != EINPROGRESS)
 		goto fail;
 	return fd;
 fail:

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Discrete-event replay: the same arrivals, the same drawn service times, FIFO pods, another choice. No network: what a real run
- * adds to this is its own.
+ * Discrete-event replay: the same arrivals, the same drawn work, the same speeds over time, FIFO pods, another choice. No network: what a
+ * real run adds to this is its own.
  *
- *   sed         argmin of (requests there + 1) * mean service time, which is known; ties to the faster pod
+ *   sed         argmin of (requests there + 1) * mean service time, which is known, as is the pod's speed now; ties to the faster pod
  *   score       argmin of mean * psi (see include/pintle/score.h), which is known; ties at random
  *   leastconn   argmin of requests there; ties at random
  *   rr          in turn, from --first-pod on
  *   recorded    as a real run chose: its latencies must come out again, else the testbed is not the model
  */
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,9 @@ static const char *const choice_names[CHOICE_MAX] = { "sed", "score", "leastconn
 
 struct sim_pod {
 	const struct replay_pod *pod;
-	double mean_ns;
+	struct pod_model model;
+	struct speed speed;
+	double mean_ns;	   /* of a service, at the pod's speed now */
 	uint64_t *slot_ns; /* when each of its `concurrency` slots is free */
 	uint64_t *end_ns;  /* of requests there, unordered */
 	size_t nr_there;
@@ -47,8 +50,8 @@ static void sim_pod__leave(struct sim_pod *pod, uint64_t now)
 	pod->nr_there = kept;
 }
 
-/* Takes a request that arrives now; returns when its service begins and ends. */
-static void sim_pod__enter(struct sim_pod *pod, uint64_t now, uint64_t service_ns, struct record *record)
+/* Takes a request that arrives now; says in its record when its service begins and ends. */
+static void sim_pod__enter(struct sim_pod *pod, uint64_t now, struct record *record)
 {
 	uint64_t *slot = &pod->slot_ns[0], start_ns;
 
@@ -56,9 +59,9 @@ static void sim_pod__enter(struct sim_pod *pod, uint64_t now, uint64_t service_n
 		if (pod->slot_ns[i] < *slot)
 			slot = &pod->slot_ns[i];
 	start_ns = *slot > now ? *slot : now;
-	*slot = start_ns + service_ns;
+	*slot = speed__end_ns(&pod->speed, start_ns, pod_work_ns(&pod->model, pod->pod->id, record->id));
 	pod->end_ns[pod->nr_there++] = *slot;
-	record->service_us = (uint32_t)(service_ns / 1000);
+	record->service_us = (uint32_t)((*slot - start_ns) / 1000);
 	record->wait_us = (uint32_t)((start_ns - now) / 1000);
 	record->end_ns = *slot;
 }
@@ -114,8 +117,11 @@ static void sim__run(struct sim *sim, struct record *records)
 		const struct arrival *arrival = &sim->arrivals->list[i];
 		struct sim_pod *pod;
 
-		for (size_t k = 0; k < sim->nr_pods; k++)
+		for (size_t k = 0; k < sim->nr_pods; k++) {
 			sim_pod__leave(&sim->pods[k], arrival->at_ns);
+			sim->pods[k].mean_ns = pod_mean_work_ns(&sim->pods[k].model) /
+					       speed__at(&sim->pods[k].speed, arrival->at_ns);
+		}
 		pod = &sim->pods[choose(sim, i)];
 		records[i] = (struct record){
 			.id = arrival->id,
@@ -125,8 +131,7 @@ static void sim__run(struct sim *sim, struct record *records)
 			.pod = pod->pod->id,
 			.status = STATUS_OK,
 		};
-		sim_pod__enter(pod, arrival->at_ns,
-			       pod_service_ns(sim->options->seed, pod->pod->id, arrival->id, pod->pod->base_ns), &records[i]);
+		sim_pod__enter(pod, arrival->at_ns, &records[i]);
 		records[i].first_byte_ns = records[i].end_ns;
 	}
 }
@@ -140,6 +145,38 @@ static void sim__reset(struct sim *sim)
 	sim->rr_next = sim->options->first_pod;
 }
 
+static void read_speeds(const char *path, uint32_t pod, struct speed *ret_speed)
+{
+	FILE *file = fopen(path, "re");
+	unsigned long line = 0;
+	int err;
+
+	if (!file)
+		fatal(path, errno);
+	err = speed__read(ret_speed, file, pod, &line);
+	if (line)
+		fprintf(stderr, "load: %s:%lu: expected 'AT_NS POD SPEED', times rising for each pod\n", path, line);
+	if (err)
+		fatal(path, -err);
+	fclose(file);
+}
+
+static void sim_pod__init(struct sim_pod *pod, const struct replay_pod *described, const struct options *options,
+			  size_t nr_arrivals)
+{
+	*pod = (struct sim_pod){
+		.pod = described,
+		.model = { .seed = options->seed,
+			   .base_ns = described->base_ns,
+			   .scale = options->scale,
+			   .shared = options->shared_draws },
+		.slot_ns = xcalloc(described->concurrency, sizeof(uint64_t)),
+		.end_ns = xcalloc(nr_arrivals, sizeof(uint64_t)),
+	};
+	if (options->speeds_path)
+		read_speeds(options->speeds_path, described->id, &pod->speed);
+}
+
 static void sim__init(struct sim *sim, const struct options *options, const struct arrivals *arrivals)
 {
 	*sim = (struct sim){ .options = options, .arrivals = arrivals, .nr_pods = options->nr_pods, .choice = CHOICE_MAX };
@@ -151,12 +188,8 @@ static void sim__init(struct sim *sim, const struct options *options, const stru
 	if (sim->choice == CHOICE_RECORDED)
 		sim->recorded = records__read_pods(options->records_path, arrivals);
 	sim->pods = xcalloc(sim->nr_pods, sizeof(*sim->pods));
-	for (size_t k = 0; k < sim->nr_pods; k++) {
-		sim->pods[k].pod = &options->pods[k];
-		sim->pods[k].mean_ns = (double)pod_mean_service_ns(options->pods[k].base_ns);
-		sim->pods[k].slot_ns = xcalloc(options->pods[k].concurrency, sizeof(uint64_t));
-		sim->pods[k].end_ns = xcalloc(arrivals->nr, sizeof(uint64_t));
-	}
+	for (size_t k = 0; k < sim->nr_pods; k++)
+		sim_pod__init(&sim->pods[k], &options->pods[k], options, arrivals->nr);
 }
 
 static void sim__free(struct sim *sim)
@@ -164,6 +197,7 @@ static void sim__free(struct sim *sim)
 	for (size_t k = 0; k < sim->nr_pods; k++) {
 		free(sim->pods[k].slot_ns);
 		free(sim->pods[k].end_ns);
+		speed__free(&sim->pods[k].speed);
 	}
 	free(sim->pods);
 	free((void *)sim->recorded);

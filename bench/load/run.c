@@ -37,6 +37,7 @@ static struct run {
 	struct client *open;
 	uint64_t next_sweep_ns;
 	int epoll_fd, timer_fd;
+	struct prober *prober; /* NULL: the target is one */
 } run;
 
 static uint64_t elapsed_ns(void)
@@ -201,12 +202,15 @@ static void fail_arrival(struct record *record, int err)
 /* Starts the connection of the next arrival; `record` is its first request. */
 static void client__start(struct record *record)
 {
+	const struct sockaddr_storage *target = &run.options->target;
 	struct client *client;
 	struct epoll_event event = { .events = run.options->udp ? EPOLLIN : EPOLLOUT };
 	int fd;
 
 	record->started_ns = elapsed_ns();
-	fd = connect_socket(run.options, run.options->udp ? SOCK_DGRAM : SOCK_STREAM);
+	if (run.prober)
+		target = &run.options->pods_at[prober__choose(run.prober, record->id)];
+	fd = connect_socket(run.options, target, run.options->udp ? SOCK_DGRAM : SOCK_STREAM);
 	if (fd < 0) {
 		fail_arrival(record, -fd);
 		return;
@@ -264,7 +268,7 @@ static void run__advance(void)
 	timer__set(run.timer_fd, run.start_ns + next_ns);
 }
 
-static void run__loop(void)
+static void run__open(void)
 {
 	struct epoll_event event = { .events = EPOLLIN };
 
@@ -272,7 +276,17 @@ static void run__loop(void)
 	run.timer_fd = timer__open();
 	if (run.epoll_fd < 0 || epoll_ctl(run.epoll_fd, EPOLL_CTL_ADD, run.timer_fd, &event))
 		fatal("epoll", errno);
-	run.start_ns = now_ns() + 10 * NS_PER_MS;
+	if (run.options->nr_pods_at)
+		run.prober = prober__open(run.options, run.epoll_fd);
+	run.start_ns = run.options->start_ns ? run.options->start_ns : now_ns() + 10 * NS_PER_MS;
+	if (now_ns() > run.start_ns)
+		fatal("--start-ns has passed already", 0);
+}
+
+static void run__loop(void)
+{
+	struct epoll_event event;
+
 	timer__set(run.timer_fd, run.start_ns);
 	while (now_ns() < run.start_ns)
 		usleep(1000);
@@ -282,7 +296,9 @@ static void run__loop(void)
 
 		if (ready < 0 && errno != EINTR)
 			fatal("epoll_wait", errno);
-		if (ready == 1 && event.data.ptr)
+		if (ready == 1 && run.prober && prober__owns(run.prober, event.data.ptr))
+			prober__read(run.prober, event.data.ptr);
+		else if (ready == 1 && event.data.ptr)
 			client__ready(event.data.ptr, event.events);
 		if (ready == 1)
 			run__advance();
@@ -316,6 +332,8 @@ static void run__make_records(void)
 
 int run__main(const struct options *options)
 {
+	cJSON *json;
+
 	run.options = options;
 	if (options->arrivals_path)
 		arrivals__read(&run.arrivals, options->arrivals_path);
@@ -325,10 +343,16 @@ int run__main(const struct options *options)
 		arrivals__poisson(&run.arrivals, options->rate, options->seconds, options->seed, options->first_id);
 	raise_file_limit();
 	run__make_records();
+	run__open();
 	run__loop();
 	if (options->records_path)
 		records__write(run.records, run.nr_records, options->records_path);
-	json__print_line(summary__of(run.records, run.nr_records), stdout);
+	json = summary__of(run.records, run.nr_records);
+	if (run.prober) {
+		prober__report(run.prober, json);
+		prober__close(run.prober);
+	}
+	json__print_line(json, stdout);
 	free(run.records);
 	free(run.arrivals.list);
 	return 0;

@@ -76,7 +76,7 @@ static void streams__open(const struct options *options)
 		struct epoll_event event = { .events = EPOLLOUT, .data.ptr = stream };
 
 		stream->connecting = true;
-		stream->fd = connect_socket(options, SOCK_STREAM);
+		stream->fd = connect_socket(options, &options->target, SOCK_STREAM);
 		if (stream->fd < 0)
 			streams.failed[status_of_errno(-stream->fd)]++;
 		else if (epoll_ctl(streams.epoll_fd, EPOLL_CTL_ADD, stream->fd, &event))
@@ -194,7 +194,7 @@ int send__main(const struct options *options)
 {
 	uint64_t start_ns = now_ns(), sent = 0, counted = 0;
 	cJSON *json = cJSON_CreateObject();
-	int fd = connect_socket(options, SOCK_STREAM);
+	int fd = connect_socket(options, &options->target, SOCK_STREAM);
 	enum status status = STATUS_OK;
 
 	if (fd < 0)

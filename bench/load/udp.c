@@ -126,7 +126,7 @@ static void udp__open(int epoll_fd)
 	for (unsigned int i = 0; i < udp.options->connections; i++) {
 		struct epoll_event event = { .events = EPOLLIN };
 
-		udp.fds[i] = connect_socket(udp.options, SOCK_DGRAM);
+		udp.fds[i] = connect_socket(udp.options, &udp.options->target, SOCK_DGRAM);
 		if (udp.fds[i] < 0)
 			fatal("UDP socket", -udp.fds[i]);
 		/* best effort: the kernel caps it */

@@ -17,17 +17,26 @@
 
 #include "bench/pod/pod.h"
 
-struct pod pod = { .epoll_fd = -1, .id = 1, .seed = 1, .concurrency = 1, .stream_chunk_bytes = 1024, .stream_interval_ms = 10 };
-static const char *const mode_names[] = { "queue", "echo", "stream", "count", "silent" };
+struct pod pod = { .epoll_fd = -1,
+		   .id = 1,
+		   .model = { .seed = 1, .scale = 1 },
+		   .concurrency = 1,
+		   .stream_chunk_bytes = 1024,
+		   .stream_interval_ms = 10 };
+static const char *const mode_names[] = { "queue", "echo", "stream", "count", "silent", "probe" };
 static bool ending;
 
 static const char usage[] =
 	"Usage: pod [OPTION]... --listen MODE:tcp|udp:PORT [--listen ...]\n"
-	"  MODE  queue (requests wait for service), echo, stream (numbered bytes), count (bytes up to FIN come back), silent\n"
+	"  MODE  queue (requests wait for service), echo, stream (numbered bytes), count (bytes up to FIN come back), silent,\n"
+	"        probe (UDP: how many requests are there, and how long they take)\n"
 	"  --id N              number of the pod in its answers (1)\n"
-	"  --base-ms MS        a request takes MS + 3 ms + U(0, 50) ms; without it, no time\n"
-	"  --seed N            of the service times (1)\n"
+	"  --base-ms MS        a request needs MS + 3 ms + U(0, 50) ms of work; without it, none\n"
+	"  --seed N            of the work (1)\n"
+	"  --scale X           all work times X (1)\n"
+	"  --shared-draws      the work of a request is the same in every pod but for MS, else each pod draws\n"
 	"  --concurrency N     requests served at once (1)\n"
+	"  --speeds FILE       how fast it works over time, of `load speeds`, from --start-ns NS (CLOCK_MONOTONIC) on\n"
 	"  --stream-bytes N    of a stream, at each interval (1024)\n"
 	"  --stream-ms MS      the interval (10); 0 writes as fast as the client reads\n"
 	"SIGTERM or SIGINT ends it; the statistics then go to standard output as JSON.\n";
@@ -76,6 +85,35 @@ static uint64_t number(const char *option, const char *text, uint64_t most)
 	return value;
 }
 
+static double real(const char *option, const char *text, double least, double most)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (end == text || *end || !(value >= least && value <= most)) {
+		fprintf(stderr, "pod: %s '%s': expected a number from %g to %g\n", option, text, least, most);
+		exit(2);
+	}
+	return value;
+}
+
+/* After --id, which says whose lines. */
+static void read_speeds(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	unsigned long line = 0;
+	int err;
+
+	if (!file)
+		die(path, errno);
+	err = speed__read(&pod.speed, file, pod.id, &line);
+	if (line)
+		fprintf(stderr, "pod: %s:%lu: expected 'AT_NS POD SPEED', times rising for each pod\n", path, line);
+	if (err)
+		die(path, -err);
+	fclose(file);
+}
+
 /* A socket bound to `port` on every address of the namespace, IPv4 only where it has no IPv6. */
 static int bound_socket(bool udp, uint16_t port)
 {
@@ -111,16 +149,16 @@ static void add_listener(const char *text)
 		for (; mode < sizeof(mode_names) / sizeof(*mode_names); mode++)
 			if (!strcmp(mode_names[mode], name))
 				break;
-		if (udp && (mode == MODE_QUEUE || mode == MODE_ECHO || mode == MODE_SILENT)) {
+		if (udp && (mode == MODE_QUEUE || mode == MODE_ECHO || mode == MODE_SILENT || mode == MODE_PROBE)) {
 			udp__listen((enum mode)mode, bound_socket(true, (uint16_t)port));
 			return;
 		}
-		if (!udp && !strcmp(proto, "tcp") && mode < sizeof(mode_names) / sizeof(*mode_names)) {
+		if (!udp && !strcmp(proto, "tcp") && mode < MODE_PROBE) {
 			conn__listen((enum mode)mode, bound_socket(false, (uint16_t)port));
 			return;
 		}
 	}
-	fprintf(stderr, "pod: --listen '%s': expected MODE:tcp:PORT, or queue, echo or silent:udp:PORT\n", text);
+	fprintf(stderr, "pod: --listen '%s': expected MODE:tcp:PORT, or queue, echo, silent or probe:udp:PORT\n", text);
 	exit(2);
 }
 
@@ -161,16 +199,49 @@ static const struct option options[] = {
 	{ "id", required_argument, NULL, 'i' },
 	{ "base-ms", required_argument, NULL, 'b' },
 	{ "seed", required_argument, NULL, 's' },
+	{ "scale", required_argument, NULL, 'x' },
+	{ "shared-draws", no_argument, NULL, 'S' },
 	{ "concurrency", required_argument, NULL, 'c' },
+	{ "speeds", required_argument, NULL, 'v' },
+	{ "start-ns", required_argument, NULL, 't' },
 	{ "stream-bytes", required_argument, NULL, 'n' },
 	{ "stream-ms", required_argument, NULL, 'm' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
 
+/* Options of the work; false when it is none of these. */
+static bool take_work_option(int option, const char *value)
+{
+	switch (option) {
+	case 'b':
+		pod.timed = true;
+		pod.model.base_ns = number("--base-ms", value, 3600000) * 1000000u;
+		return true;
+	case 's':
+		pod.model.seed = number("--seed", value, UINT64_MAX);
+		return true;
+	case 'x':
+		pod.model.scale = real("--scale", value, 1e-6, 1e3);
+		return true;
+	case 'S':
+		pod.model.shared = true;
+		return true;
+	case 'c':
+		pod.concurrency = (uint32_t)number("--concurrency", value, 1000000);
+		return true;
+	case 't':
+		pod.start_ns = number("--start-ns", value, UINT64_MAX);
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* Everything but the listeners, which need the rest first. Returns how many there are. */
 static int parse_options(int argc, char **argv)
 {
+	const char *speeds = NULL;
 	int option, listeners = 0;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -181,15 +252,8 @@ static int parse_options(int argc, char **argv)
 		case 'i':
 			pod.id = (uint32_t)number("--id", optarg, UINT32_MAX);
 			break;
-		case 'b':
-			pod.timed = true;
-			pod.base_ns = number("--base-ms", optarg, 3600000) * 1000000u;
-			break;
-		case 's':
-			pod.seed = number("--seed", optarg, UINT64_MAX);
-			break;
-		case 'c':
-			pod.concurrency = (uint32_t)number("--concurrency", optarg, 1000000);
+		case 'v':
+			speeds = optarg;
 			break;
 		case 'n':
 			pod.stream_chunk_bytes = (uint32_t)number("--stream-bytes", optarg, 1u << 30);
@@ -201,9 +265,12 @@ static int parse_options(int argc, char **argv)
 			fputs(usage, stdout);
 			exit(0);
 		default:
-			return 0;
+			if (!take_work_option(option, optarg))
+				return 0;
 		}
 	}
+	if (speeds)
+		read_speeds(speeds);
 	return optind == argc && pod.concurrency && pod.stream_chunk_bytes ? listeners : 0;
 }
 
@@ -223,6 +290,7 @@ static int print_stats(void)
 	cJSON_AddNumberToObject(json, "rx_bytes", (double)stats->rx_bytes);
 	cJSON_AddNumberToObject(json, "tx_bytes", (double)stats->tx_bytes);
 	cJSON_AddNumberToObject(json, "datagrams", (double)stats->datagrams);
+	cJSON_AddNumberToObject(json, "probes", (double)stats->probes);
 	cJSON_AddNumberToObject(json, "queue_max", stats->queue_max);
 	text = cJSON_PrintUnformatted(json);
 	cJSON_Delete(json);
@@ -259,5 +327,6 @@ int main(int argc, char **argv)
 		queue__turn();
 		conn__reap();
 	}
+	speed__free(&pod.speed);
 	return print_stats();
 }

@@ -10,10 +10,11 @@
 #include <sys/socket.h>
 
 #include "bench/pod/protocol.h"
+#include "bench/pod/speed.h"
 
 /* queue: requests wait for service; echo: bytes come back; stream: numbered bytes without end; count: the number of bytes up to
- * the client's FIN comes back; silent: bytes are read, nothing comes back */
-enum mode { MODE_QUEUE = 0, MODE_ECHO, MODE_STREAM, MODE_COUNT, MODE_SILENT };
+ * the client's FIN comes back; silent: bytes are read, nothing comes back; probe: says how busy the queue is */
+enum mode { MODE_QUEUE = 0, MODE_ECHO, MODE_STREAM, MODE_COUNT, MODE_SILENT, MODE_PROBE };
 
 #define POD_LISTENERS_MAX 32u /* of TCP, and of UDP */
 
@@ -43,15 +44,17 @@ struct pod_stats {
 	uint64_t rx_bytes;
 	uint64_t tx_bytes;
 	uint64_t datagrams;
+	uint64_t probes;
 	uint32_t queue_max;
 };
 
 struct pod {
 	int epoll_fd;
 	uint32_t id;
-	uint64_t seed;
-	bool timed; /* requests take pod_service_ns(); else none */
-	uint64_t base_ns;
+	bool timed; /* requests need pod_work_ns(); else none */
+	struct pod_model model;
+	struct speed speed;
+	uint64_t start_ns; /* CLOCK_MONOTONIC of the time 0 of `speed` */
 	uint32_t concurrency;
 	uint32_t stream_chunk_bytes;
 	uint32_t stream_interval_ms; /* 0: as fast as the socket takes */
@@ -71,6 +74,12 @@ void queue__turn(void); /* after each turn of the loop: answers what is due, sta
 /* Takes a request in; it is answered by queue__turn() at the earliest. NULL: no memory, nothing was queued. */
 struct job *queue__submit(const struct pod_request *request, const struct origin *origin);
 void queue__abandon(struct job *job); /* its connection is gone; the service time is spent nevertheless */
+uint32_t queue__in_flight(void);
+
+/* estimate.c: how long requests have taken of late, by how many were there when they came */
+void estimate__add(uint32_t in_flight, uint64_t latency_ns, uint64_t now);
+/* The median of the last ones at that many in flight, or at the nearest number that has any, of the last second if there are such. 0: none yet. */
+uint64_t estimate__latency_ns(uint32_t in_flight, uint64_t now);
 
 /* conn.c */
 void conn__listen(enum mode mode, int fd);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the load generator and the pod server say to each other, and the service time of a request, which is a pure function of
+ * What the load generator and the pod server say to each other, and the work of a request, which is a pure function of
  * (seed, pod, request id): a replay knows what every pod would have taken for every request.
  */
 #ifndef BENCH_POD_PROTOCOL_H
 #define BENCH_POD_PROTOCOL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define POD_MAGIC 0x50544c31u
@@ -52,19 +53,43 @@ static inline double pod_uniform(uint64_t bits)
 	return (double)(bits >> 11) * 0x1p-53;
 }
 
+/* Asks a pod how busy it is, by UDP: what Prequal's probes carry (Wydrowski et al., NSDI 2024, section 4). */
+#define POD_PROBE_MAGIC 0x50544c32u
+
+struct pod_probe {
+	uint32_t magic_be;
+	uint32_t id_be;
+};
+
+struct pod_probe_answer {
+	uint32_t magic_be;
+	uint32_t id_be;
+	uint32_t in_flight_be; /* requests there, waiting or served */
+	uint32_t latency_us_be;
+};
+
 #define POD_FIXED_NS 3000000ull	  /* every request */
 #define POD_SPREAD_NS 50000000ull /* + U(0, this) */
 
-static inline uint64_t pod_service_ns(uint64_t seed, uint32_t pod, uint64_t id, uint64_t base_ns)
-{
-	uint64_t bits = pod_mix64(pod_mix64(pod_mix64(seed) ^ pod) ^ id);
+struct pod_model {
+	uint64_t seed;
+	uint64_t base_ns; /* every request of this pod */
+	double scale;	  /* of all of it */
+	bool shared;	  /* the draw belongs to the request: every pod would draw the same */
+};
 
-	return base_ns + POD_FIXED_NS + (uint64_t)(pod_uniform(bits) * (double)POD_SPREAD_NS);
+/* What a request needs: nanoseconds of a pod at speed 1. */
+static inline uint64_t pod_work_ns(const struct pod_model *model, uint32_t pod, uint64_t id)
+{
+	uint64_t bits = pod_mix64(pod_mix64(pod_mix64(model->seed) ^ (model->shared ? 0 : pod)) ^ id);
+
+	return (uint64_t)((double)(model->base_ns + POD_FIXED_NS + (uint64_t)(pod_uniform(bits) * (double)POD_SPREAD_NS)) *
+			  model->scale);
 }
 
-static inline uint64_t pod_mean_service_ns(uint64_t base_ns)
+static inline double pod_mean_work_ns(const struct pod_model *model)
 {
-	return base_ns + POD_FIXED_NS + POD_SPREAD_NS / 2;
+	return (double)(model->base_ns + POD_FIXED_NS + POD_SPREAD_NS / 2) * model->scale;
 }
 
 #endif

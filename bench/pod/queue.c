@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * FIFO service by timer. A service starts at the later of the request's arrival and the *scheduled* end of the one before it in
- * the same slot, so that late wake-ups do not add up and the pod behaves as the model of it does.
+ * the same slot, so that late wake-ups do not add up and the pod behaves as the model of it does. What a request needs is work: it is done
+ * at the pod's speed of the moment, which is known in advance here, so the end of a service is known when it starts.
  */
 #include <errno.h>
 #include <endian.h>
@@ -19,7 +20,8 @@ struct job {
 	struct origin origin;
 	uint64_t arrival_ns;
 	uint64_t start_ns;
-	uint64_t end_ns; /* of service; known once it runs */
+	uint64_t end_ns;    /* of service; known once it runs */
+	uint32_t in_flight; /* others that were there when it came */
 };
 
 static struct queue {
@@ -30,6 +32,11 @@ static struct queue {
 	struct job *running; /* by end_ns */
 	uint32_t nr_running;
 } queue;
+
+uint32_t queue__in_flight(void)
+{
+	return queue.nr_waiting + queue.nr_running;
+}
 
 static void queue__answer(struct job *job)
 {
@@ -49,7 +56,17 @@ static void queue__answer(struct job *job)
 		udp__answer(&job->origin, &response, body_bytes);
 	else
 		pod.stats.abandoned++;
+	estimate__add(job->in_flight, job->end_ns - job->arrival_ns, job->end_ns);
 	free(job);
+}
+
+static uint64_t service_end_ns(const struct job *job, uint64_t start_ns)
+{
+	uint64_t work_ns = pod_work_ns(&pod.model, pod.id, be64toh(job->request.id_be));
+
+	if (!pod.speed.nr || start_ns < pod.start_ns)
+		return start_ns + work_ns;
+	return pod.start_ns + speed__end_ns(&pod.speed, start_ns - pod.start_ns, work_ns);
 }
 
 static void queue__start(struct job *job, uint64_t start_ns)
@@ -57,9 +74,7 @@ static void queue__start(struct job *job, uint64_t start_ns)
 	struct job **at = &queue.running;
 
 	job->start_ns = start_ns;
-	job->end_ns = start_ns;
-	if (pod.timed)
-		job->end_ns += pod_service_ns(pod.seed, pod.id, be64toh(job->request.id_be), pod.base_ns);
+	job->end_ns = pod.timed ? service_end_ns(job, start_ns) : start_ns;
 	while (*at && (*at)->end_ns <= job->end_ns)
 		at = &(*at)->next;
 	job->next = *at;
@@ -120,6 +135,7 @@ struct job *queue__submit(const struct pod_request *request, const struct origin
 	job->request = *request;
 	job->origin = *origin;
 	job->arrival_ns = now_ns();
+	job->in_flight = queue__in_flight();
 	pod.stats.requests++;
 	if (queue.nr_running < pod.concurrency) {
 		queue__start(job, job->arrival_ns);
@@ -128,8 +144,8 @@ struct job *queue__submit(const struct pod_request *request, const struct origin
 		queue.waiting_tail = &job->next;
 		queue.nr_waiting++;
 	}
-	if (queue.nr_waiting + queue.nr_running > pod.stats.queue_max)
-		pod.stats.queue_max = queue.nr_waiting + queue.nr_running;
+	if (queue__in_flight() > pod.stats.queue_max)
+		pod.stats.queue_max = queue__in_flight();
 	return job;
 }
 

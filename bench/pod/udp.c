@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* UDP side: requests, echo, and counting datagrams without an answer. */
+/* UDP side: requests, probes, echo, and counting datagrams without an answer. */
 #include <endian.h>
 #include <errno.h>
 #include <string.h>
@@ -57,6 +57,31 @@ static void udp__request(const struct origin *origin, const uint8_t *data, size_
 		pod.stats.bad++;
 }
 
+static void udp__probe(const struct origin *origin, const uint8_t *data, size_t bytes)
+{
+	uint32_t in_flight = queue__in_flight();
+	struct pod_probe_answer answer;
+	struct pod_probe probe;
+
+	if (bytes != sizeof(probe)) {
+		pod.stats.bad++;
+		return;
+	}
+	memcpy(&probe, data, sizeof(probe));
+	if (ntohl(probe.magic_be) != POD_PROBE_MAGIC) {
+		pod.stats.bad++;
+		return;
+	}
+	pod.stats.probes++;
+	answer = (struct pod_probe_answer){
+		.magic_be = probe.magic_be,
+		.id_be = probe.id_be,
+		.in_flight_be = htonl(in_flight),
+		.latency_us_be = htonl((uint32_t)(estimate__latency_ns(in_flight, now_ns()) / 1000)),
+	};
+	udp__send(origin->udp_fd, &answer, sizeof(answer), &origin->peer, origin->peer_bytes);
+}
+
 static void udp__ready(struct handler *handler, uint32_t events)
 {
 	static uint8_t datagram[65536];
@@ -76,6 +101,8 @@ static void udp__ready(struct handler *handler, uint32_t events)
 		pod.stats.rx_bytes += (uint64_t)got;
 		if (listener->mode == MODE_QUEUE)
 			udp__request(&origin, datagram, (size_t)got);
+		else if (listener->mode == MODE_PROBE)
+			udp__probe(&origin, datagram, (size_t)got);
 		else if (listener->mode == MODE_ECHO)
 			udp__send(handler->fd, datagram, (size_t)got, &origin.peer, origin.peer_bytes);
 	}

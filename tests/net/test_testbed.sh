@@ -127,6 +127,46 @@ test_replay()
 		| all(. > 0.95 and . < 1.1))' "$PT_TMP/real" "$PT_TMP/replay"
 }
 
+# The same with pods whose speed changes and with work that belongs to the request; the replay is wrong when it does not know the speeds.
+test_antagonist()
+{
+	local i start with=(--seed 5 --scale 0.5 --shared-draws)
+	pt_up --kube-svc
+	printf '0 1 1\n500000000 1 0.25\n1500000000 1 1\n700000000 2 0.6\n' >"$PT_TMP/speeds"
+	"$PT_OUT/bench/load" arrivals --rate 60 --seconds 2.5 >"$PT_TMP/arrivals"
+	start=$(($("$PT_OUT/bench/load" clock) + 1500000000))
+	for i in 1 2 3; do
+		pt_pod $i queue:tcp:8080 -- --base-ms 0 "${with[@]}" --concurrency 2 --speeds "$PT_TMP/speeds" --start-ns $start
+	done
+	pt_load run --target "$PT_VIP4:80" --arrivals "$PT_TMP/arrivals" --records "$PT_TMP/records" --start-ns $start >"$PT_TMP/real"
+	for i in ignores knows; do
+		"$PT_OUT/bench/load" replay --arrivals "$PT_TMP/arrivals" --policy recorded --records "$PT_TMP/records" "${with[@]}" \
+			--pod 1:0:2 --pod 2:0:2 --pod 3:0:2 >"$PT_TMP/$i"
+		with+=(--speeds "$PT_TMP/speeds")
+	done
+	cat "$PT_TMP/real" "$PT_TMP/ignores" "$PT_TMP/knows"
+	jq -s -e '.[0].ok == .[0].requests and (["mean_ms", "p95_ms", "p99_ms"] as $names | [.[0][$names[]]] as $real | [.[1][$names[]]] as $ignores |
+		[.[2][$names[]]] as $knows | ([range(3)] | all($real[.] / $knows[.] > 0.9 and $real[.] / $knows[.] < 1.15)) and $real[2] / $ignores[2] > 1.3)' \
+		"$PT_TMP/real" "$PT_TMP/ignores" "$PT_TMP/knows"
+}
+
+# Prequal's choice by probes: the slow pod is left alone, every probe is answered, the choice is hardly ever blind.
+test_prequal()
+{
+	local i at=()
+	pt_up
+	for i in 1 2 3; do
+		pt_pod $i queue:tcp:8080 probe:udp:8081 -- --base-ms $((i == 3 ? 400 : 0)) --scale 0.2 --seed 5
+		at+=(--pod-at "10.244.0.$((i + 1)):8080")
+	done
+	pt_load run "${at[@]}" --probe-port 8081 --rate 100 --seconds 2 >"$PT_TMP/out"
+	pt_json "$PT_TMP/out" '.ok == .requests' '.probes_sent == 3 * .requests' '.probes_answered > 0.98 * .probes_sent' '.choices_blind < 0.15 * .requests' \
+		'.requests_by_pod["3"] // 0 < 0.1 * .requests' '.requests_by_pod["1"] > 50' '.requests_by_pod["2"] > 50'
+	kill "$PT_POD3_PID"
+	wait "$PT_POD3_PID" || true
+	pt_json "$PT_TMP/pod3.json" '.probes > 100'
+}
+
 # Wrong sums written on the way must be seen, or the check is worth nothing.
 test_bad_sums_are_seen()
 {
@@ -155,5 +195,7 @@ pt_test "lost datagrams are counted" test_udp_loss
 pt_test "failed requests are counted and never left out" test_failures
 pt_test "a stalled server is seen by every request" test_no_coordinated_omission
 pt_test "a replay of recorded choices gives the real latencies" test_replay
+pt_test "pods whose speed changes do what the replay says" test_antagonist
+pt_test "Prequal probes the pods and avoids the slow one" test_prequal
 pt_test "wrong checksums are seen" test_bad_sums_are_seen
 pt_done
