@@ -116,3 +116,4 @@ $(O)/bench/load: $(call obj,bench/pod/speed.c) # the replay knows the pods' spee
 # Pure parts of the benches that have unit tests.
 $(O)/tests/unit/check_speed: $(call obj,bench/pod/speed.c)
 $(O)/tests/unit/check_prequal: $(call obj,bench/load/prequal.c)
+$(O)/tests/unit/check_bootstrap: $(call obj,bench/route/bootstrap.c)
