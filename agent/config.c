@@ -3,13 +3,11 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "agent/config_int.h"
+#include "agent/wholefile.h"
 
 const struct cfg_setting config_settings[] = {
 	{ "tcp_idle", offsetof(struct pintle_config, tcp_idle_s), 64, 14400, 7200, true },
@@ -131,71 +129,15 @@ int config__parse(const char *name, const void *text, size_t text_bytes, struct 
 
 /* ---- files ---- */
 
-static int config__read_all(int fd, const char *path, char *text, size_t bytes, struct pintle_err *err)
-{
-	size_t done = 0;
-
-	while (done < bytes) {
-		ssize_t n = read(fd, text + done, bytes - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return pintle_err__set(err, -errno, "%s: cannot be read: %s", path, strerror(errno));
-		if (!n)
-			return pintle_err__set(err, -EAGAIN, "%s: became shorter while it was read; replace it by rename",
-					       path);
-		done += (size_t)n;
-	}
-	return 0;
-}
-
-/* The same file, not written to since `before`. */
-static bool config__is_unchanged(int fd, const struct stat *before)
-{
-	struct stat now;
-
-	return !fstat(fd, &now) && now.st_size == before->st_size && now.st_mtim.tv_sec == before->st_mtim.tv_sec &&
-	       now.st_mtim.tv_nsec == before->st_mtim.tv_nsec;
-}
-
-static int config__load_fd(int fd, const char *path, size_t max_bytes, struct pintle_config **ret_config,
-			   struct pintle_err *err)
-{
-	struct stat st;
-	size_t bytes;
-	char *text;
-	int error;
-
-	if (fstat(fd, &st))
-		return pintle_err__set(err, -errno, "%s: cannot be examined: %s", path, strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return pintle_err__set(err, -EINVAL, "%s: is not a regular file", path);
-	if (st.st_size > (off_t)max_bytes)
-		return pintle_err__set(err, -EFBIG, "%s: has %lld bytes; at most %zu are read", path, (long long)st.st_size,
-				       max_bytes);
-	bytes = (size_t)st.st_size;
-	text = malloc(bytes + 1);
-	if (!text)
-		return pintle_err__set(err, -ENOMEM, "%s: out of memory for %zu bytes", path, bytes);
-	error = config__read_all(fd, path, text, bytes, err);
-	if (!error && !config__is_unchanged(fd, &st))
-		error = pintle_err__set(err, -EAGAIN, "%s: changed while it was read; replace it by rename", path);
-	if (!error)
-		error = config__parse(path, text, bytes, ret_config, err);
-	free(text);
-	return error;
-}
-
 int config__load_file(const char *path, size_t max_bytes, struct pintle_config **ret_config, struct pintle_err *err)
 {
-	/* Non-blocking, so that a FIFO does not hang before it is refused. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	int error;
+	size_t bytes;
+	char *text;
+	int error = wholefile__read(path, max_bytes, &text, &bytes, err);
 
-	if (fd < 0)
-		return pintle_err__set(err, -errno, "%s: cannot be opened: %s", path, strerror(errno));
-	error = config__load_fd(fd, path, max_bytes, ret_config, err);
-	close(fd);
+	if (error)
+		return error;
+	error = config__parse(path, text, bytes, ret_config, err);
+	free(text);
 	return error;
 }

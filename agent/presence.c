@@ -340,5 +340,5 @@ enum presence_state presence__state(const struct presence *p, uint16_t pod)
 
 const char *presence__unreachable(const struct presence *p, uint16_t pod)
 {
-	return text_of(presence__state(p, pod));
+	return text_of((uint8_t)presence__state(p, pod));
 }

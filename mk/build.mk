@@ -62,6 +62,17 @@ endif
 $(VERSION_STAMP): | $(O)
 	$(Q)printf '%s\n' '$(VERSION)' > $@
 
+# The model that is part of the program, when there is one.
+DEFAULT_MODEL := $(wildcard policy/models/default.ptm)
+ifdef DEFAULT_MODEL
+$(O)/obj/agent/modelfile.o: CPPFLAGS_FILE := -DPINTLE_DEFAULT_MODEL='"default_model.h"'
+$(O)/obj/agent/modelfile.o: $(BASE)/default_model.h
+OUTPUTS += $(BASE)/default_model.h
+endif
+$(BASE)/default_model.h: policy/models/default.ptm | $(BASE)
+	$(say) EMBED $@
+	$(Q){ echo 'static const unsigned char default_model[] = {'; od -An -v -tu1 $< | sed 's/[0-9][0-9]*/&,/g'; echo '};'; } > $@
+
 $(LIBAGENT): $(call obj,$(filter-out agent/main.c,$(AGENT_SRC))) | $(O)
 $(LIBPOLICY): $(call obj,$(POLICY_SRC)) | $(O)
 $(LIBMODEL): $(call obj,$(MODEL_SRC)) | $(O)

@@ -66,11 +66,13 @@ static enum model_fault read_header(struct model_reader *r, struct counts *c, st
 	c->golden = get(r, 2);
 	c->text = get(r, 2);
 	reserved = get(r, 2);
-	fault = check_range(err, "features", 0, c->features, FEATURE_NR, FEATURE_NR);
-	fault = fault ? fault : check_range(err, "layers", 0, c->layers, 1, MLP_MAX_LAYERS);
-	fault = fault ? fault : check_range(err, "golden vectors", 0, c->golden, MODEL_MIN_GOLDEN, MODEL_MAX_GOLDEN);
-	fault = fault ? fault : check_range(err, "bytes of text", 0, c->text, 0, MODEL_TEXT_MAX);
-	return fault ? fault : check_range(err, "reserved bytes", 0, reserved, 0, 0);
+	fault = check_range(err, "number of features", MODEL_NO_INDEX, c->features, FEATURE_NR, FEATURE_NR);
+	fault = fault ? fault : check_range(err, "number of layers", MODEL_NO_INDEX, c->layers, 1, MLP_MAX_LAYERS);
+	fault = fault ? fault
+		      : check_range(err, "number of golden vectors", MODEL_NO_INDEX, c->golden, MODEL_MIN_GOLDEN,
+				    MODEL_MAX_GOLDEN);
+	fault = fault ? fault : check_range(err, "bytes of text", MODEL_NO_INDEX, c->text, 0, MODEL_TEXT_MAX);
+	return fault ? fault : check_range(err, "reserved field", MODEL_NO_INDEX, reserved, 0, 0);
 }
 
 static const uint8_t *get_bytes(struct model_reader *r, uint32_t bytes)
@@ -175,7 +177,7 @@ static enum model_fault read_text(struct model_reader *r, uint32_t bytes, char *
 	const uint8_t *p = get_bytes(r, bytes);
 
 	if (!p)
-		return short_of(r, "text", 0, err);
+		return short_of(r, "text", MODEL_NO_INDEX, err);
 	memcpy(text, p, bytes);
 	text[bytes] = '\0';
 	return check_text(p, bytes, err);
@@ -195,9 +197,9 @@ static enum model_fault read_golden(struct model_reader *r, uint32_t nr, struct 
 		if (got != want)
 			return fail(err, MODEL_BAD_GOLDEN, "golden vector", i, got, want, want);
 	}
-	return r->at == r->bytes
-		       ? MODEL_OK
-		       : fail(err, MODEL_BAD_FIELD, "bytes after the golden vectors", 0, (int64_t)(r->bytes - r->at), 0, 0);
+	return r->at == r->bytes ? MODEL_OK
+				 : fail(err, MODEL_BAD_FIELD, "number of bytes after the golden vectors", MODEL_NO_INDEX,
+					(int64_t)(r->bytes - r->at), 0, 0);
 }
 
 int model__compare_paths(const struct model *m, enum mlp_path path)

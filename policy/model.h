@@ -52,12 +52,13 @@ struct model_err {
 	enum model_fault fault;
 	enum mlp_fault net;
 	const char *field; /* a constant; NULL when the fault says it all */
-	uint32_t index;	   /* layer, feature, golden vector or byte */
+	uint32_t index;	   /* layer, feature, golden vector or byte; MODEL_NO_INDEX for what there is once */
 	int64_t value;	   /* found */
 	int64_t min, max;  /* expected */
 };
 
 #define MODEL_ERR_BYTES 256
+#define MODEL_NO_INDEX UINT32_MAX
 
 /*
  * Reads a file's bytes. `path`: the path that will run it (mlp__best_path). On success *ret is whole, with ret->mlp.path = path; on a fault it is

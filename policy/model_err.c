@@ -86,7 +86,7 @@ static void put_feature(struct sentence *s, const struct model_err *err)
 	}
 }
 
-/* %s field, %i index, %v value, %m least, %r value and range, %x value and %y least in hexadecimal, %n fault of the net, %f the feature. */
+/* %s field, %i index, if it has one, after a blank; %v value, %m least, %r value and range, %x value and %y least in hexadecimal, %n fault of the net, %f the feature. */
 static const char *const formats[] = {
 	[MODEL_OK] = "no error",
 	[MODEL_BAD_SIZE] = "the size in bytes is %r; is it a model file?",
@@ -95,15 +95,13 @@ static const char *const formats[] = {
 	[MODEL_BAD_VERSION] = "the version of the format is %r; write the file again with a trainer of this version",
 	[MODEL_TORN] = "the header says %m bytes, there are %v: cut off or added to; copy the file again",
 	[MODEL_BAD_CRC] = "damaged: its CRC-32C is %x, the file says %y; copy the file again",
-	[MODEL_BAD_FIELD] = "%s %i is %r; the program that wrote the file is at fault: make the file again",
+	[MODEL_BAD_FIELD] = "%s%i is %r; the program that wrote the file is at fault: make the file again",
 	[MODEL_SHORT] =
-		"the file ends inside %s %i: its counts do not fit its size; the program that wrote it is at fault: make it again",
+		"the file ends inside %s%i: its counts do not fit its size; the program that wrote it is at fault: make it again",
 	[MODEL_BAD_FEATURE] = "%f; train the model again with this version, or use the version that made it",
-	[MODEL_BAD_TEXT] = "byte %i of the text is %v; only printable ASCII and newlines are allowed: make the file again",
-	[MODEL_BAD_NET] = "%s %i: %n; train or import the model again",
-	[MODEL_BAD_GOLDEN] =
-		"%s %i: this build computes %v, the file expects %m; other arithmetic made it: train or import it again "
-		"with this version",
+	[MODEL_BAD_TEXT] = "byte%i of the text is %v; only printable ASCII and newlines are allowed: make the file again",
+	[MODEL_BAD_NET] = "%s%i: %n; train or import the model again",
+	[MODEL_BAD_GOLDEN] = "%s%i: this build computes %v, the file expects %m; train or import it again with this version",
 	[MODEL_NO_ROOM] = "does not fit a buffer of %v bytes",
 };
 
@@ -114,6 +112,9 @@ static void put_part(struct sentence *s, char what, const struct model_err *err)
 		puts_(s, err->field ? err->field : "field");
 		break;
 	case 'i':
+		if (err->index == MODEL_NO_INDEX)
+			break;
+		puts_(s, " ");
 		puti(s, err->index);
 		break;
 	case 'v':

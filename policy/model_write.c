@@ -74,8 +74,9 @@ static enum model_fault check(const struct model *m, struct model_err *err)
 		return err->fault;
 	}
 	if (m->nr_golden < MODEL_MIN_GOLDEN || m->nr_golden > MODEL_MAX_GOLDEN) {
-		*err = (struct model_err){ MODEL_BAD_FIELD, MLP_OK,	      "golden vectors", 0,
-					   m->nr_golden,    MODEL_MIN_GOLDEN, MODEL_MAX_GOLDEN };
+		*err = (struct model_err){ MODEL_BAD_FIELD, MLP_OK,	  "number of golden vectors",
+					   MODEL_NO_INDEX,  m->nr_golden, MODEL_MIN_GOLDEN,
+					   MODEL_MAX_GOLDEN };
 		return err->fault;
 	}
 	return MODEL_OK;

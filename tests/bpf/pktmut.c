@@ -62,7 +62,7 @@ const char *pkt__wrong_checksum(const uint8_t *data, uint32_t bytes)
 	const uint8_t *l3, *l4;
 	uint64_t sum;
 
-	if (bytes > PKT_MAX_BYTES || model__parse((uint8_t *)(uintptr_t)data, bytes, &f) > MODEL_CLASS_ICMP)
+	if (bytes > PKT_MAX_BYTES || model_frame__parse((uint8_t *)(uintptr_t)data, bytes, &f) > MODEL_CLASS_ICMP)
 		return "not a whole datagram";
 	l3 = data + f.l3;
 	l4 = data + f.l4;

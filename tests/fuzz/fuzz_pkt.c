@@ -101,7 +101,7 @@ static void fuzz__there_and_back(const uint8_t *request, uint8_t *translated, ui
 	if (!original)
 		return;
 	memcpy(original, request, bytes);
-	if (model__parse(translated, bytes, &f) != MODEL_CLASS_OK)
+	if (model_frame__parse(translated, bytes, &f) != MODEL_CLASS_OK)
 		abort(); /* translation never makes a frame unreadable */
 	fuzz__turn(translated, &f);
 	model__run(&model, MODEL_REV_UP, translated, bytes, &result);

@@ -15,7 +15,7 @@ void model__run(struct model *m, enum model_prog prog, uint8_t *data, uint32_t b
 	int verdict;
 
 	memset(ret, 0, sizeof(*ret));
-	verdict = model__class_verdict(model__parse(data, bytes, &f), is_reverse);
+	verdict = model__class_verdict(model_frame__parse(data, bytes, &f), is_reverse);
 	if (verdict != PINTLE_V_CONTINUE)
 		ret->verdict = verdict;
 	else if (is_reverse)

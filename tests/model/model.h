@@ -114,7 +114,7 @@ void model__free(struct model *m); /* its flows */
 void model__run(struct model *m, enum model_prog prog, uint8_t *data, uint32_t bytes, struct model_result *ret);
 
 /* model_parse.c */
-enum model_class model__parse(uint8_t *data, uint32_t bytes, struct model_frame *ret);
+enum model_class model_frame__parse(uint8_t *data, uint32_t bytes, struct model_frame *ret);
 int model__class_verdict(enum model_class class, bool is_reverse);
 
 /* model_rewrite.c */

@@ -139,7 +139,7 @@ static enum model_class model__parse_ip6(struct model_frame *f)
 	return model__parse_l4(f);
 }
 
-enum model_class model__parse(uint8_t *data, uint32_t bytes, struct model_frame *f)
+enum model_class model_frame__parse(uint8_t *data, uint32_t bytes, struct model_frame *f)
 {
 	uint16_t type;
 

@@ -46,10 +46,8 @@ static void random_shape(struct plain_net *n, uint64_t *rng)
 	n->activation[n->nr_layers - 1] = MLP_LINEAR;
 }
 
-static void random_weights(struct plain_net *n, uint32_t l, uint64_t *rng)
+static void random_weights(struct plain_net *n, uint32_t l, uint32_t spread, uint64_t *rng)
 {
-	uint32_t spread = below(rng, 3) ? 127 : 1 + below(rng, 127);
-
 	for (uint32_t i = 0; i < n->widths[l] * n->widths[l + 1]; i++)
 		n->weights[l][i] = (int8_t)((int)below(rng, 2 * spread + 1) - (int)spread);
 }
@@ -61,7 +59,7 @@ void plain_net__random(struct plain_net *n, uint64_t *rng)
 	for (uint32_t l = 0; l < n->nr_layers; l++) {
 		uint32_t bias_bits = below(rng, 31);
 
-		random_weights(n, l, rng);
+		random_weights(n, l, below(rng, 3) ? 127 : 1 + below(rng, 127), rng);
 		for (uint32_t o = 0; o < n->widths[l + 1]; o++)
 			n->bias[l][o] = (int32_t)((int64_t)(random_u64(rng) >> (63 - bias_bits)) - (1ll << bias_bits >> 1));
 		n->multiplier[l] = MLP_MULTIPLIER_MIN + below(rng, 1u << 30);
@@ -81,7 +79,7 @@ void plain_net__random_usual(struct plain_net *n, uint64_t *rng)
 		/* a sum of n products of spread 127 * 50 has a deviation of about sqrt(n) * 4000: that becomes half of the range */
 		double deviation = sqrt(n->widths[l]) * 4000;
 
-		random_weights(n, l, rng);
+		random_weights(n, l, below(rng, 3) ? 127 : 1 + below(rng, 127), rng);
 		for (uint32_t o = 0; o < n->widths[l + 1]; o++)
 			n->bias[l][o] = (int32_t)((random_double(rng) - 0.5) * deviation);
 		ck_assert_int_eq(mlp__multiplier(64 / deviation, &n->multiplier[l], &n->shift[l]), 0);
@@ -111,7 +109,7 @@ void random_model(uint64_t seed, uint32_t hidden1, uint32_t hidden2, uint32_t hi
 	for (uint32_t l = 0; l < n.nr_layers; l++) {
 		double deviation = sqrt(n.widths[l]) * 4000;
 
-		random_weights(&n, l, &rng);
+		random_weights(&n, l, 127, &rng);
 		n.activation[l] = l + 1 < n.nr_layers ? MLP_RELU : MLP_LINEAR;
 		ck_assert_int_eq(mlp__multiplier(64 / deviation, &n.multiplier[l], &n.shift[l]), 0);
 	}
