@@ -72,10 +72,8 @@ static void take_slot(struct learner *l, uint32_t slot, uint32_t pod)
 	d->pod = pod;
 	d->endpoint = endpoint;
 	gain__init(&d->gain);
-	if (adopted) {
-		d->gain.log2_us = adopted / 256.0;
-		d->gain.samples = 1.0;
-	}
+	if (adopted)
+		gain__adopt(&d->gain, adopted);
 }
 
 static void set_sampling(struct learner *l, uint8_t shift)

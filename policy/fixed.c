@@ -33,6 +33,17 @@ uint32_t fixed__fraction_q16(uint64_t a, uint64_t b)
 	return (uint32_t)(((a << 16) + b / 2) / b);
 }
 
+uint64_t fixed__fraction_q30(uint64_t a, uint64_t b)
+{
+	if (a >= b)
+		return b ? 1ull << 30 : 0;
+	while (b >> 33) {
+		a >>= 1;
+		b >>= 1;
+	}
+	return ((a << 30) + b / 2) / b;
+}
+
 /* 2^-fraction in Q30 of a fraction in Q16. */
 static uint64_t exp2_neg_fraction_q30(uint32_t fraction_q16)
 {
@@ -40,6 +51,28 @@ static uint64_t exp2_neg_fraction_q30(uint32_t fraction_q16)
 	uint64_t from = exp2_neg_q30[i], to = exp2_neg_q30[i + 1];
 
 	return from - (((from - to) * within + 512) >> 10);
+}
+
+uint64_t fixed__exp2_neg_q30(uint64_t x_q30)
+{
+	uint64_t octaves = x_q30 >> 30;
+	uint32_t i = (uint32_t)(x_q30 >> 24) & (STEPS - 1), within = (uint32_t)x_q30 & ((1u << 24) - 1);
+	uint64_t from = exp2_neg_q30[i], to = exp2_neg_q30[i + 1];
+
+	return octaves > 30 ? 0 : (from - (((from - to) * within + (1u << 23)) >> 24)) >> octaves;
+}
+
+uint64_t fixed__one_minus_exp_q30(uint64_t dt, uint64_t tau)
+{
+	const uint64_t one = 1ull << 30, log2_e_q30 = 1549082005;
+	uint64_t u;
+
+	if (!tau || dt / tau >= 32)
+		return one;
+	u = dt / tau * one + fixed__fraction_q30(dt % tau, tau);
+	if (u < one / 16) /* u - u^2 / 2 + u^3 / 6 */
+		return u - (u * u >> 31) + (u * u >> 30) * u / (6 * one);
+	return one - fixed__exp2_neg_q30(((u >> 8) * log2_e_q30) >> 22);
 }
 
 uint32_t fixed__exp2_neg_q16(uint64_t x_q16)

@@ -61,6 +61,12 @@ static inline int32_t fixed__mul_q16(int32_t a, int32_t b)
 
 /* a * 2^16 / b for a <= b: a fraction in Q16, 0..65536; more than that counts as one. */
 uint32_t fixed__fraction_q16(uint64_t a, uint64_t b);
+/* The same in Q30. */
+uint64_t fixed__fraction_q30(uint64_t a, uint64_t b);
+/* 2^-x for x >= 0 in Q30: Q30, relative error < 2^-15. */
+uint64_t fixed__exp2_neg_q30(uint64_t x_q30);
+/* 1 - e^-(dt / tau) in Q30, relative error < 2^-12 also where it is small; 2^30 for tau = 0. */
+uint64_t fixed__one_minus_exp_q30(uint64_t dt, uint64_t tau);
 /* 2^-x for x >= 0 in Q16: Q16 in 0..65536, within 1.5 of the real value. */
 uint32_t fixed__exp2_neg_q16(uint64_t x_q16);
 /* log2(x) in Q8, rounded, within 0.52 of the real value (pintle_log2_q8 is within 23); x = 0 gives 0. */

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The learned gain of a pod: how long it takes for a request when nobody else waits, as log2 of microseconds in Q8.8.
+ * The learned gain of a pod: how long it takes for a request when nobody else waits, as log2 of microseconds.
  *
  * A sample is log2(latency) - log2 psi(load at the choice), made in the kernel for every timed request that was answered; requests that
  * failed without a first byte are no samples, so that a pod that fails fast does not look fast. The gain is their exponentially
  * weighted mean in the log domain: the median of a skewed latency moves it, single outliers hardly.
  *
- * Time constant: GAIN_TAU_LATENCIES of the pod's own mean latency (with a delayed feedback, a faster one oscillates: 45 / 36 / 28 s p99 at
- * 0.05 / 1 / 10 latencies in simulation), however many samples come in it; one sample moves the estimate by GAIN_STEP_MAX of the difference at
- * most, so that a pod with few requests is not its last one. Until a time constant (or 1 / GAIN_STEP_MAX samples) has been seen it is the plain
- * mean, so that a new pod is known after its first answers. Without samples it stays as it is.
- * Pure: time is an argument; no allocation.
+ * Time constant: by default 20 of the pod's own mean latencies (GAIN_TAU_Q8; with a delayed feedback, a fast one oscillates: docs/policy.md),
+ * however many samples come in it; one sample moves the estimate by GAIN_STEP_MAX of the difference at most, so that a pod with few requests is
+ * not its last one. Until a time constant (or 1 / GAIN_STEP_MAX samples) has been seen it is the plain mean, so that a new pod is known after its
+ * first answers. Without samples it stays as it is. A second estimate has a quarter of the time constant (and steps up to four samples' worth): the
+ * difference of the two is the trend. The deviation is the mean distance of the samples (of an interval's mean, where several came) from the gain.
+ *
+ * Fixed point: estimates Q32 (int64, +-64 octaves), weights Q30, mean latency in ns; all rounded half away from zero. Pure: time is an argument; no
+ * allocation; no call into libm.
  */
 #ifndef PINTLE_POLICY_GAIN_H
 #define PINTLE_POLICY_GAIN_H
@@ -18,14 +21,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define GAIN_TAU_LATENCIES 10.0
+#define GAIN_TAU_Q8 (20u * 256)
 #define GAIN_STEP_MAX 0.1
+#define GAIN_OCTAVES_MAX 64
 
 struct gain {
-	double log2_us;	   /* the estimate; meaningless before the first sample */
-	double latency_ns; /* mean latency, by the same weights: the unit of the time constant */
-	double samples;	   /* so far */
-	uint64_t last_ns;  /* of the last samples */
+	int64_t log2_us_q32; /* the estimate; meaningless before the first sample */
+	int64_t fast_q32;
+	uint64_t dev_q32;
+	uint64_t latency_ns; /* mean latency, by the same weights: the unit of the time constant */
+	uint64_t samples;    /* so far */
+	uint64_t last_ns;    /* of the last samples */
+	uint32_t tau_q8;     /* in mean latencies */
 };
 
 /* What a pod did since the last look. */
@@ -38,12 +45,18 @@ struct gain_input {
 };
 
 void gain__init(struct gain *g);
+/* Begins with an estimate from elsewhere (what the tables held of the pod), which counts as one sample. */
+void gain__adopt(struct gain *g, int16_t gain_q8);
+/* Another time constant from now on, in mean latencies Q8; see policy/knobs.h for the bounds. */
+void gain__set_tau(struct gain *g, uint32_t tau_q8);
 /* Takes the samples of an interval that ends at now_ns. Returns whether the gain moved: not without samples, not while more requests fail than
  * are answered, not on nonsense (a mean sample outside [-64, 64] octaves). */
 bool gain__update(struct gain *g, const struct gain_input *in, uint64_t now_ns);
 /* False before the first sample. */
 bool gain__known(const struct gain *g);
-/* Q8.8, clamped to int16; 0 while unknown. */
+/* Q8.8, rounded and clamped to int16; 0 while unknown. */
 int16_t gain__q8(const struct gain *g);
+int16_t gain__fast_q8(const struct gain *g);
+uint16_t gain__dev_q8(const struct gain *g);
 
 #endif

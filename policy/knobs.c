@@ -10,7 +10,7 @@ void knobs__default(struct policy_knobs *k)
 {
 	*k = (struct policy_knobs){
 		.externality_q8 = 256,
-		.tau_q8 = 10 * 256,
+		.tau_q8 = 20 * 256,
 		.candidates = 0,
 		.ramp_q8 = 512,
 		.explore_ns = 2000000000ull,

@@ -20,7 +20,7 @@ struct policy_knobs {
 #define KNOBS_RAMP_MIN_Q8 258u
 #define KNOBS_RAMP_MAX_Q8 1024u
 
-/* x = 1, tau = 10 latencies, all candidates, ramp 2, explore after 2 s. Where the values come from: docs/policy.md. */
+/* x = 1, tau = 20 latencies, all candidates, ramp 2, explore after 2 s. Where the values come from: docs/policy.md. */
 void knobs__default(struct policy_knobs *k);
 /* Moves every value inside its bounds. */
 void knobs__clamp(struct policy_knobs *k);

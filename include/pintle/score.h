@@ -60,6 +60,21 @@ PINTLE_INLINE __s32 pintle_score_q8(const struct pintle_member *m, __s32 load, c
 	return m->gain_sat_q8 + pintle_psi_log2_q8(psi_q8, r);
 }
 
+/*
+ * Requests at a pod now, where other balancers send too (policy/reckon.h): max(own, share * own + offset), rounded half up. `own`: this
+ * balancer's own in flight; offset_q8: written for each pod by the agent; share_q8: of the service, 256 = no others.
+ */
+PINTLE_INLINE __u32 pintle_reckon(__u32 own, __s32 offset_q8, __u32 share_q8)
+{
+	__u32 bounded = own < 1u << 22 ? own : 1u << 22;
+	__s64 all_q8 = (__s64)((__u64)bounded * share_q8) + offset_q8 + 128;
+	__u32 all = all_q8 > 0 ? (__u32)((__u64)all_q8 >> 8) : 0;
+
+	if (all > 1u << 30)
+		all = 1u << 30;
+	return all > bounded ? all : bounded;
+}
+
 /* floor(log2(x) * 256), within 0.09 octaves by linear mantissa; x = 0 gives 0. No loop, no call. */
 PINTLE_INLINE __s32 pintle_log2_q8(__u64 x)
 {

@@ -93,6 +93,25 @@ START_TEST(logs_and_powers)
 	}
 END_TEST
 
+START_TEST(weights_of_time)
+	{
+		uint64_t state = 3;
+
+		for (int i = 0; i < 200000; i++) {
+			uint64_t tau = (random64(&state) >> (i % 50)) | 1, dt = random64(&state) >> (i / 50 % 60);
+			double real = -expm1(-(double)dt / (double)tau) * 1073741824.0;
+
+			ck_assert_double_le(fabs((double)fixed__one_minus_exp_q30(dt, tau) - real), 2 + real / 4096);
+		}
+		ck_assert_uint_eq(fixed__one_minus_exp_q30(0, 5), 0);
+		ck_assert_uint_eq(fixed__one_minus_exp_q30(5, 0), 1u << 30);
+		ck_assert_uint_eq(fixed__exp2_neg_q30(0), 1u << 30);
+		ck_assert_uint_eq(fixed__exp2_neg_q30(UINT64_MAX), 0);
+		ck_assert_uint_eq(fixed__fraction_q30(UINT64_MAX / 2, UINT64_MAX), 1u << 29);
+		ck_assert_uint_eq(fixed__fraction_q30(3, 0), 0);
+	}
+END_TEST
+
 START_TEST(powers_of_two_of_logs)
 	{
 		ck_assert_uint_eq(fixed__exp2_q8(0), 1);
@@ -134,6 +153,7 @@ int main(void)
 	tcase_add_test(tcase, halves_round_away_from_zero);
 	tcase_add_test(tcase, random_products_and_fractions);
 	tcase_add_test(tcase, logs_and_powers);
+	tcase_add_test(tcase, weights_of_time);
 	tcase_add_test(tcase, powers_of_two_of_logs);
 	tcase_add_test(tcase, knobs_are_bounded);
 	suite_add_tcase(suite, tcase);
