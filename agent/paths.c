@@ -286,13 +286,13 @@ static void follow(struct paths *paths, uint16_t id, const struct cfg_pod *cfg)
 	pod->wants = true;
 }
 
-static void refresh_service(struct paths *paths, const struct cfg_service *service)
+static void refresh_service(struct paths *paths, const struct cfg_service *service, size_t index)
 {
 	for (size_t i = 0; i < service->nr_pods; i++) {
 		const struct cfg_pod *cfg = &service->pods[i];
 		uint16_t id;
 
-		if (tables__pod_by_addr(paths->tables, &cfg->addr, cfg->port, &id) < 0)
+		if (tables__configured_pod(paths->tables, index, i, &id) < 0)
 			continue; /* no frontend of its family */
 		if (service->delivery == DELIVERY_REDIRECT && !cfg->enforced) {
 			follow(paths, id, cfg);
@@ -358,7 +358,7 @@ int paths__refresh(struct paths *paths, const struct pintle_config *config, uint
 	}
 	memset(paths->why, WHY_NONE, paths->maps->meta->max_pods);
 	for (size_t s = 0; s < config->nr_services; s++)
-		refresh_service(paths, &config->services[s]);
+		refresh_service(paths, &config->services[s], s);
 	presence__refresh(paths->presence, config);
 	adopt_others(paths);
 	for (uint32_t i = 0; i < paths->nr_pods; i++) {

@@ -52,7 +52,7 @@ void paths__set_uplink_mtu(struct paths *paths, uint32_t mtu_bytes);
  * applied. */
 int paths__vet(const struct netinfo *ni, const struct pintle_config *config, struct pintle_err *err);
 
-/* After every successful tables__apply(): which pods are there, which want redirect. `config` is not kept. Adopts what an agent before left in
+/* After every successful tables__apply(), with its configuration: which pods are there, which want redirect. It is not kept. Adopts what an agent before left in
  * the maps. */
 int paths__refresh(struct paths *paths, const struct pintle_config *config, uint64_t now_ns, struct pintle_err *err);
 /* After netinfo__process() said that something changed: looks again at the pods concerned. */

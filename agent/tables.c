@@ -116,7 +116,28 @@ void tables__close(struct tables *t)
 	free(t->unsettled.pods);
 	free(t->place_of_pod);
 	free(t->places);
+	tables__forget_ids(t);
 	free(t);
+}
+
+void tables__forget_ids(struct tables *t)
+{
+	free(t->cfg_first_pod);
+	free(t->cfg_pod_ids);
+	t->cfg_first_pod = t->cfg_pod_ids = NULL;
+}
+
+int tables__configured_pod(const struct tables *t, size_t service, size_t pod, uint16_t *ret_pod)
+{
+	uint32_t id;
+
+	if (!t->cfg_pod_ids || service >= t->config->nr_services || pod >= t->config->services[service].nr_pods)
+		return -ENOENT;
+	id = t->cfg_pod_ids[t->cfg_first_pod[service] + pod];
+	if (id == NO_ID)
+		return -ENOENT;
+	*ret_pod = (uint16_t)id;
+	return 0;
 }
 
 static int find_endpoint(const struct ephash *h, const struct ep_key *key, struct ep_entry *ret_entry)

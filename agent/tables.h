@@ -96,6 +96,8 @@ struct pod_ref {
 	const struct cfg_pod *cfg; /* NULL for a pod that left the configuration but still has flows */
 	const char *service;	   /* first service that uses it */
 };
+/* Id of services[service].pods[pod] of the configuration in force, without a search. -ENOENT: no frontend of its family. */
+int tables__configured_pod(const struct tables *t, size_t service, size_t pod, uint16_t *ret_pod);
 int tables__pod_by_addr(const struct tables *t, const struct ip_addr *addr, uint16_t port, uint16_t *ret_pod);
 int tables__pod_ref(const struct tables *t, uint16_t pod, struct pod_ref *ret);
 /* Next pod id in use at or after `from`, or -ENOENT. Lingering pods included. */

@@ -93,6 +93,7 @@ static void count_changes(const struct tables *t, const struct plan *p, struct t
 static int carry_out_failed(struct tables *t, struct plan *p, int code, struct pintle_err *err)
 {
 	plan__destroy(p);
+	tables__forget_ids(t);
 	pintle_err__set(err, code, "writing the tables: %s; apply again to repair",
 			code == -ENOSPC ? "an endpoint found no place in its hash table" : strerror(-code));
 	t->needs_adopt = tables__adopt(t, NULL) != 0;
@@ -125,6 +126,10 @@ int tables__apply(struct tables *t, const struct pintle_config *config, bool (*i
 	commit_services(t, &plan);
 	commit_pods(t, &plan, &applied);
 	t->config = config;
+	tables__forget_ids(t);
+	t->cfg_first_pod = plan.first_pod;
+	t->cfg_pod_ids = plan.pod_ids;
+	plan.first_pod = plan.pod_ids = NULL;
 	plan__destroy(&plan);
 	applied.lingering_pods = t->lingering;
 	applied.seconds = now_seconds() - begin;

@@ -49,7 +49,9 @@ struct tables {
 	void *grace_arg;
 	uint32_t max_services;
 	const struct pintle_config *config; /* in force; lent */
-	struct ephash vip[2], rev[2];	    /* IPv4, IPv6 */
+	/* Its pods' ids (NO_ID: none): where a service's begin, and by pod. NULL until the first apply, and after one that failed. */
+	uint32_t *cfg_first_pod, *cfg_pod_ids;
+	struct ephash vip[2], rev[2]; /* IPv4, IPv6 */
 	struct idset frontends, services, pods, details;
 	struct lines members, picks;
 	struct shadow_service *shadow_services; /* max_services */
@@ -103,6 +105,8 @@ static inline const struct pintle_sibling_set *siblings_in_force(const struct ta
 /* tables.c */
 int tables__wait(struct tables *t); /* a grace period; after it what was taken back may be used again */
 int tables__wait_arg(void *t);	    /* the same as a tables_grace_fn */
+
+void tables__forget_ids(struct tables *t); /* of config's pods: the next apply looks them up */
 
 /* tables_adopt.c: the shadow made anew from the maps, and what is half done in them undone */
 int tables__adopt(struct tables *t, struct pintle_err *err);

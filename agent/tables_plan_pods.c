@@ -94,6 +94,44 @@ static int add_new_pod(struct plan *p, const struct ep_key *key, uint32_t *ret_i
 	return 0;
 }
 
+static void keep_pod(const struct tables *t, struct plan *p, uint32_t id)
+{
+	idset__mark(&p->keep_pods, id);
+	if (t->maps.pods[id].flags & (PINTLE_POD_DRAIN | PINTLE_POD_GONE))
+		idset__mark(&p->shut, id);
+}
+
+/* The service of that name in the configuration in force; as a rule it stands where it stood. NO_ID: none, or ids are not known. */
+static uint32_t find_before(const struct tables *t, const struct plan *p, uint32_t cfg_index)
+{
+	const char *name = p->config->services[cfg_index].name;
+	uint16_t id;
+
+	if (!t->cfg_pod_ids)
+		return NO_ID;
+	if (cfg_index < t->config->nr_services && !strcmp(t->config->services[cfg_index].name, name))
+		return cfg_index;
+	if (tables__service_ids(t, name, 4, &id) && tables__service_ids(t, name, 6, &id))
+		return NO_ID;
+	return (uint32_t)(t->shadow_services[id].cfg - t->config->services);
+}
+
+/* Most pods are those of the configuration in force, in their places: their ids need no search, so that a reload costs what has changed. */
+static bool is_as_before(const struct tables *t, uint32_t before, size_t index, const struct cfg_pod *pod, uint32_t *ret_id)
+{
+	const struct cfg_service *service;
+	uint32_t id;
+
+	if (before == NO_ID || index >= t->config->services[before].nr_pods)
+		return false;
+	service = &t->config->services[before];
+	id = t->cfg_pod_ids[t->cfg_first_pod[before] + index];
+	if (id == NO_ID || service->pods[index].port != pod->port || !ip_addr__equal(&service->pods[index].addr, &pod->addr))
+		return false;
+	*ret_id = id;
+	return true;
+}
+
 static int find_pod(struct tables *t, struct plan *p, const struct cfg_pod *pod, uint32_t *ret_id)
 {
 	struct ep_entry entry;
@@ -105,9 +143,7 @@ static int find_pod(struct tables *t, struct plan *p, const struct cfg_pod *pod,
 	ep_key__make(&key, &pod->addr, pod->port, 0);
 	slot = ephash__find(h, &key);
 	if (slot != EPHASH_NO_SLOT && ephash__get(h, slot, &entry)) {
-		idset__mark(&p->keep_pods, entry.id);
-		if (t->maps.pods[entry.id].flags & (PINTLE_POD_DRAIN | PINTLE_POD_GONE))
-			idset__mark(&p->shut, entry.id);
+		keep_pod(t, p, entry.id);
 		*ret_id = entry.id;
 		return 0;
 	}
@@ -121,12 +157,16 @@ static int find_service_pods(struct tables *t, struct plan *p, uint32_t cfg_inde
 {
 	const struct cfg_service *cfg = &p->config->services[cfg_index];
 	bool wants[2] = { has_family(p, cfg_index, 4), has_family(p, cfg_index, 6) };
-	uint32_t *ids = &p->pod_ids[p->first_pod[cfg_index]];
+	uint32_t *ids = &p->pod_ids[p->first_pod[cfg_index]], before = find_before(t, p, cfg_index);
 	int ret = 0;
 
 	for (size_t i = 0; i < cfg->nr_pods && !ret; i++) {
 		ids[i] = NO_ID;
-		if (wants[family_index(cfg->pods[i].addr.family)])
+		if (!wants[family_index(cfg->pods[i].addr.family)])
+			continue;
+		if (is_as_before(t, before, i, &cfg->pods[i], &ids[i]))
+			keep_pod(t, p, ids[i]);
+		else
 			ret = find_pod(t, p, &cfg->pods[i], &ids[i]);
 	}
 	return ret;
