@@ -71,9 +71,7 @@ static uint64_t flowview__jiffies(const struct pintle_meta *meta, uint64_t mono_
 
 static void flowview__age(const struct table_maps *maps, uint64_t mono_ns, struct flow_entry *e)
 {
-	bool is_coarse = (e->state & (PINTLE_FS_EST | PINTLE_FS_UDP | PINTLE_FS_AWAITING)) == PINTLE_FS_EST &&
-			 !PINTLE_FS_IS_CLOSED(e->state);
-	uint32_t shift = is_coarse ? maps->meta->coarse_shift : maps->meta->fine_shift;
+	uint32_t shift = PINTLE_FS_IS_COARSE(e->state) ? maps->meta->coarse_shift : maps->meta->fine_shift;
 	uint32_t then = (uint32_t)(e->state >> PINTLE_FS_AGE_SHIFT) & 0xff;
 	uint32_t now = (uint32_t)(flowview__jiffies(maps->meta, mono_ns) >> (shift & 63)) & 0xff;
 	uint32_t units = (now - then) & 0xff;

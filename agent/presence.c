@@ -188,6 +188,8 @@ static void set_state(struct presence *p, struct presence_pod *e, uint8_t state)
 {
 	const char *before = text_of(e->state), *now = text_of(state);
 
+	if (state == PRESENCE_GONE)
+		tables__set_netns(p->tables, e->pod, -1); /* the kernel gives the id to the next namespace */
 	if ((e->state == PRESENCE_GONE) != (state == PRESENCE_GONE)) {
 		tables__set_gone(p->tables, e->pod, state == PRESENCE_GONE);
 		p->has_changed = true;
@@ -197,12 +199,14 @@ static void set_state(struct presence *p, struct presence_pod *e, uint8_t state)
 		p->changed(p->arg, e->pod, now);
 }
 
-static bool exists(const struct presence *p, uint32_t ifindex, bool *ret_is_bridge)
+static bool exists(const struct presence *p, uint32_t ifindex, int32_t *ret_nsid, bool *ret_is_bridge)
 {
 	struct net_link link;
 
 	if (!ifindex || netinfo__link_by_index(p->ni, ifindex, &link, NULL))
 		return false;
+	if (ret_nsid)
+		*ret_nsid = link.peer_ifindex ? link.peer_nsid : -1;
 	if (ret_is_bridge)
 		*ret_is_bridge = !strcmp(link.kind, "bridge");
 	return true;
@@ -211,7 +215,7 @@ static bool exists(const struct presence *p, uint32_t ifindex, bool *ret_is_brid
 /* No way was found. Was there a device, and is it gone? */
 static uint8_t without_path(const struct presence *p, const struct presence_pod *e, int error, uint8_t otherwise)
 {
-	bool is_lost = e->ifindex && !exists(p, e->ifindex, NULL);
+	bool is_lost = e->ifindex && !exists(p, e->ifindex, NULL, NULL);
 
 	if (is_lost || e->state == PRESENCE_GONE || (error == -ENODEV && e->device[0]))
 		return PRESENCE_GONE;
@@ -231,14 +235,17 @@ static void retry_later(struct presence_pod *e, uint64_t now_ns)
 static void found(struct presence *p, struct presence_pod *e, const struct net_path *path, uint64_t now_ns)
 {
 	bool is_bridge = false;
+	int32_t nsid = -1;
 
 	e->oif = path->oif;
-	if (!exists(p, path->ifindex, &is_bridge)) {
+	if (!exists(p, path->ifindex, &nsid, &is_bridge)) {
 		e->is_due = true;
 		return;
 	}
-	if (!is_bridge)
+	if (!is_bridge) {
 		e->ifindex = path->ifindex;
+		tables__set_netns(p->tables, e->pod, nsid);
+	}
 	if (path->has_macs || (path->is_noarp && !is_bridge)) {
 		e->tries = 0;
 		set_state(p, e, PRESENCE_HERE);

@@ -116,6 +116,8 @@ void tables__stage_residuals(struct tables *t, uint16_t pod, int16_t production_
 /* Path words of a pod: each is one atomic store; generations advance when MACs change. macs may be NULL (unknown). */
 void tables__set_path(struct tables *t, uint16_t pod, uint32_t ifindex, uint32_t devmap, const uint8_t dmac[6],
 		      const uint8_t smac[6]);
+/* Id of the pod's network namespace in the node's; -1 = unknown. */
+void tables__set_netns(struct tables *t, uint16_t pod, int32_t nsid);
 void tables__set_redirect(struct tables *t, uint16_t pod, bool allowed);
 /* PINTLE_POD_GONE: from the next tables__apply() on it is no member, or one again. */
 void tables__set_gone(struct tables *t, uint16_t pod, bool is_gone);

@@ -207,6 +207,14 @@ void tables__set_path(struct tables *t, uint16_t pod, uint32_t ifindex, uint32_t
 	write_path(record, ifindex, devmap, has_macs ? dmac : NULL, smac);
 }
 
+void tables__set_netns(struct tables *t, uint16_t pod, int32_t nsid)
+{
+	uint32_t netns = nsid < 0 ? 0 : (uint32_t)nsid + 1;
+
+	if (idset__has(&t->pods, pod) && t->maps.pods[pod].netns != netns)
+		store32(&t->maps.pods[pod].netns, netns);
+}
+
 static void set_flag(struct tables *t, uint16_t pod, uint8_t flag, bool is_set)
 {
 	uint8_t *flags;

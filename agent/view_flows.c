@@ -68,7 +68,8 @@ static void put_flags(uint64_t state, struct out *out)
 	} flags[] = { { PINTLE_FS_AWAITING, "awaiting" },
 		      { PINTLE_FS_REDIRECT, "redirect" },
 		      { PINTLE_FS_STAMPED, "timed" },
-		      { PINTLE_FS_RST, "rst" } };
+		      { PINTLE_FS_RST, "rst" },
+		      { PINTLE_FS_RST_CLIENT, "client-rst" } };
 	size_t i;
 
 	out__list(out, "flags", NULL);

@@ -4,7 +4,7 @@
  *
  * Reading: key, state, key again. An inserter takes a slot by CAS to BUSY before it writes the key and publishes VALID after, so a
  * reader that sees its key on both sides of a VALID state saw one flow. Changing: compare-and-swap of the whole state; only its winner
- * touches the counters of the pod, so that load equals a recount of the table at rest. The age byte alone is a plain store.
+ * touches the counters of the pod, so that load equals a recount of the table at rest.
  */
 #ifndef PINTLE_FLOW_BPF_H
 #define PINTLE_FLOW_BPF_H
@@ -37,10 +37,8 @@ static __always_inline __u64 flow_key(__u64 family, const __u32 *client_be, __u1
 static __always_inline __u32 age_now(__u64 state)
 {
 	__u64 jiffies = bpf_jiffies64();
-	bool coarse = (state & (PINTLE_FS_EST | PINTLE_FS_UDP | PINTLE_FS_AWAITING)) == PINTLE_FS_EST &&
-		      !PINTLE_FS_IS_CLOSED(state);
 
-	return (__u32)(jiffies >> (coarse ? pt_coarse_shift : pt_fine_shift)) & 0xff;
+	return (__u32)(jiffies >> (PINTLE_FS_IS_COARSE(state) ? pt_coarse_shift : pt_fine_shift)) & 0xff;
 }
 
 /* Units since the last packet, on the clock that the entry's state selects. Read the state before: then `now` is never behind. */
@@ -57,12 +55,26 @@ static __always_inline __u64 with_age(__u64 state)
 	return (state & ~PINTLE_FS_AGE_MASK) | (__u64)age_now(state) << PINTLE_FS_AGE_SHIFT;
 }
 
+/* Once a tick. When another CPU changes the entry meanwhile it has set the age too, perhaps by the other clock: then ours must not come on top. */
 static __always_inline void flow_touch(struct pintle_slot *slot, __u64 state)
 {
-	__u8 now = (__u8)age_now(state);
+	__u64 aged = with_age(state);
 
-	if (slot && (__u8)(state >> PINTLE_FS_AGE_SHIFT) != now)
-		*((volatile __u8 *)&slot->state + PINTLE_FS_AGE_BYTE) = now;
+	if (slot && aged != state)
+		__sync_val_compare_and_swap(&slot->state, state, aged);
+}
+
+/* Has the clock of the entry moved since its last packet? */
+static __always_inline bool flow_is_later(__u64 state)
+{
+	return flow_age(state) != 0;
+}
+
+/* RST_CLIENT, when a segment with these flags shows that the connection goes on. In the tick of the reset it may only have overtaken it: taken for
+ * life, it would leave a dead flow counted as open for as long as the idle time-out. */
+static __always_inline __u64 revived(__u64 state, __u32 tcp_flags)
+{
+	return !(tcp_flags & (PT_TCP_SYN | PT_TCP_RST)) && flow_is_later(state) ? state & PINTLE_FS_RST_CLIENT : 0;
 }
 
 static __always_inline bool slot_match(struct pintle_slot *slot, __u64 key, __u64 family, __u64 *ret_state)

@@ -6,6 +6,7 @@
 #include "deliver.bpf.h"
 #include "endpoint.bpf.h"
 #include "newflow.bpf.h"
+#include "socket.bpf.h"
 
 /* What the entry program hands down and gets back. */
 struct forward {
@@ -37,6 +38,9 @@ struct lookup {
 	bool is_new; /* wants an entry */
 };
 
+/* A request that begins now is not counted: one is counted already, or none will be answered. */
+#define PT_NO_REQUEST (PINTLE_FS_AWAITING | PINTLE_FS_FIN_POD | PINTLE_FS_RST | PINTLE_FS_RST_CLIENT)
+
 /* Transitions that a packet of the client makes; none on the path of an established flow. */
 static __always_inline void client_transitions(const struct pkt *p, const struct lookup *look, struct flow_ref *ref)
 {
@@ -46,15 +50,17 @@ static __always_inline void client_transitions(const struct pkt *p, const struct
 		if (!(state & PINTLE_FS_AWAITING))
 			set = PINTLE_FS_AWAITING;
 	} else {
-		if (!(p->tcp_flags & PT_TCP_SYN) && !(state & PINTLE_FS_EST))
+		if (!(p->tcp_flags & (PT_TCP_SYN | PT_TCP_RST)) && !(state & PINTLE_FS_EST))
 			set = PINTLE_FS_EST;
+		if (state & PINTLE_FS_RST_CLIENT)
+			clear = revived(state, p->tcp_flags);
 		/* a pod that has finished will not answer */
-		if (p->payload_bytes && !(state & (PINTLE_FS_AWAITING | PINTLE_FS_FIN_POD | PINTLE_FS_RST)))
+		if (p->payload_bytes && !(state & ~clear & PT_NO_REQUEST))
 			set |= PINTLE_FS_AWAITING;
 		if (p->tcp_flags & (PT_TCP_FIN | PT_TCP_RST)) {
-			set |= p->tcp_flags & PT_TCP_RST ? PINTLE_FS_RST : PINTLE_FS_FIN_CLIENT;
+			set |= p->tcp_flags & PT_TCP_RST ? PINTLE_FS_RST_CLIENT : PINTLE_FS_FIN_CLIENT;
 			set &= ~state & ~PINTLE_FS_AWAITING;
-			clear = state & PINTLE_FS_AWAITING;
+			clear |= state & PINTLE_FS_AWAITING;
 		}
 	}
 	if (!(set | clear)) {
@@ -99,8 +105,25 @@ static __always_inline enum pintle_verdict steer_new(struct forward *fw, bool is
 	return verdict;
 }
 
+/* A SYN over a closed entry begins a new flow; where only a reset of the client has closed it, not while the pod has a socket for it still: that
+ * one answers (RFC 5961 section 4), and the flow stays its own. */
+static __always_inline bool may_take_over(struct forward *fw, bool is_tc, const struct pkt *p, __u64 state)
+{
+	struct new_flow *f = scratch_flow();
+
+	if (PINTLE_FS_IS_ENDED(state) || !f)
+		return true;
+	f->saddr_be[0] = p->saddr_be[0];
+	f->saddr_be[1] = p->saddr_be[1];
+	f->saddr_be[2] = p->saddr_be[2];
+	f->saddr_be[3] = p->saddr_be[3];
+	f->sport_be = p->sport_be;
+	return !(is_tc ? tc_socket_lives(fw->ctx, flow_backend(state)) : xdp_socket_lives(fw->ctx, flow_backend(state)));
+}
+
 /* The flow's entry, or whether the packet may make one. */
-static __always_inline enum pintle_verdict find_flow(struct pkt *p, int family, struct lookup *look)
+static __always_inline enum pintle_verdict find_flow(struct forward *fw, bool is_tc, struct pkt *p, int family,
+						     struct lookup *look)
 {
 	bool is_syn = p->proto == IPPROTO_TCP && (p->tcp_flags & (PT_TCP_SYN | PT_TCP_ACK | PT_TCP_RST)) == PT_TCP_SYN;
 	struct flow_ref ref;
@@ -109,7 +132,7 @@ static __always_inline enum pintle_verdict find_flow(struct pkt *p, int family, 
 	if (flow_find(look->key, family == 6 ? PINTLE_FS_V6 : 0, &ref)) {
 		look->state = ref.state;
 		look->index = ref.index;
-		look->is_new = is_syn && PINTLE_FS_IS_CLOSED(ref.state);
+		look->is_new = is_syn && PINTLE_FS_IS_CLOSED(ref.state) && may_take_over(fw, is_tc, p, ref.state);
 		if (!look->is_new)
 			client_transitions(p, look, &ref);
 		return PINTLE_V_CONTINUE;
@@ -168,7 +191,7 @@ static __always_inline enum pintle_verdict look_up(struct forward *fw, bool is_t
 		return unknown_port(fw, is_tc, p, family);
 	look->frontend = vip.id;
 	look->service = vip.service;
-	return find_flow(p, family, look);
+	return find_flow(fw, is_tc, p, family, look);
 }
 
 static __always_inline enum pintle_verdict forward_l4(struct forward *fw, bool is_tc, struct pkt *p)

@@ -15,6 +15,7 @@ enum pt_evict_rank {
 	PT_KEEP = 0,
 	PT_EVICT_EXPIRED,
 	PT_EVICT_CLOSED,
+	PT_EVICT_RESET, /* by the client only */
 	PT_EVICT_HALF_OPEN,
 	PT_EVICT_UDP,
 	PT_EVICT_TCP,
@@ -29,8 +30,10 @@ static __always_inline enum pt_evict_rank evict_rank(const struct pintle_ctl *ct
 			return PT_EVICT_EXPIRED;
 		return age > ctl->evict_udp ? PT_EVICT_UDP : PT_KEEP;
 	}
-	if (PINTLE_FS_IS_CLOSED(state))
+	if (PINTLE_FS_IS_ENDED(state))
 		return age > ctl->age_closed ? PT_EVICT_EXPIRED : PT_EVICT_CLOSED;
+	if (state & PINTLE_FS_RST_CLIENT)
+		return PT_EVICT_RESET;
 	if (!(state & PINTLE_FS_EST)) {
 		if (age > ctl->age_half_open)
 			return PT_EVICT_EXPIRED;

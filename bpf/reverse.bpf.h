@@ -155,6 +155,8 @@ __global_fn int pod_transition(struct __sk_buff *skb, __u32 index, __u64 state, 
 		set |= PINTLE_FS_RST;
 	if (state & PINTLE_FS_UDP)
 		set |= PINTLE_FS_EST;
+	if (state & PINTLE_FS_RST_CLIENT)
+		clear |= revived(state, tcp_flags);
 	if (flow_change(index, state, set, clear, &before))
 		record_step(skb, index, before, set, has_payload);
 	return 0;
@@ -169,7 +171,8 @@ static __always_inline void pod_transitions(struct __sk_buff *skb, const struct 
 
 	if (p->tcp_flags & PT_TCP_SYN && state & PINTLE_FS_STAMPED && !(state & PINTLE_FS_EST))
 		record_handshake(flow_backend(state), r->index, departure_ns(skb));
-	if ((has_payload && state & PINTLE_FS_AWAITING) || ends)
+	if ((has_payload && state & PINTLE_FS_AWAITING) || ends ||
+	    (state & PINTLE_FS_RST_CLIENT && revived(state, p->tcp_flags)))
 		pod_transition(skb, r->index, state, p->tcp_flags, has_payload ? 1 : 0);
 	else if (!(p->tcp_flags & PT_TCP_SYN)) /* a SYN-ACK repeated to nobody keeps nothing alive */
 		flow_touch(slot_at(r->index), state);

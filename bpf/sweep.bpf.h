@@ -16,19 +16,26 @@ struct sweep_state {
 	__u32 valid, closed, expired, given_up, half_open;
 };
 
-static __always_inline bool is_expired(const struct pintle_ctl *ctl, __u64 state, __u32 age)
+/* Entries of a bucket above which those that a client has reset go: new flows keep finding a free slot in their first bucket (free_slot()). */
+#define PT_SWEEP_CROWDED (PINTLE_BUCKET_SLOTS / 2)
+
+/* What a client's reset leaves is most often dead, but may be an idle connection whose client never sent it: it stays as long as one where there is
+ * room, else for a tick of its clock in full. */
+static __always_inline bool is_expired(const struct pintle_ctl *ctl, __u64 state, __u32 age, bool is_crowded)
 {
 	if (state & PINTLE_FS_UDP)
 		return age > ctl->age_udp;
-	if (PINTLE_FS_IS_CLOSED(state))
+	if (PINTLE_FS_IS_ENDED(state))
 		return age > ctl->age_closed;
 	if (!(state & PINTLE_FS_EST))
-		return age > ctl->age_half_open;
+		return age > (state & PINTLE_FS_RST_CLIENT ? ctl->age_closed : ctl->age_half_open);
+	if (state & PINTLE_FS_RST_CLIENT && is_crowded && age > 1)
+		return true;
 	return !(state & PINTLE_FS_AWAITING) && age > ctl->age_tcp;
 }
 
 static __always_inline void sweep_slot(const struct pintle_ctl *ctl, struct sweep_state *s, struct pintle_slot *slot,
-				       __u32 index)
+				       __u32 index, bool is_crowded)
 {
 	__u64 state = *(volatile __u64 *)&slot->state, before;
 	__u32 age;
@@ -36,7 +43,7 @@ static __always_inline void sweep_slot(const struct pintle_ctl *ctl, struct swee
 	if (!(state & PINTLE_FS_VALID))
 		return;
 	age = flow_age(state);
-	if (is_expired(ctl, state, age)) {
+	if (is_expired(ctl, state, age, is_crowded)) {
 		if (flow_free(slot, state))
 			s->expired += 1;
 		return;
@@ -55,14 +62,16 @@ static __always_inline void sweep_slot(const struct pintle_ctl *ctl, struct swee
 
 static long sweep_bucket(__u32 i, struct sweep_state *s)
 {
-	__u32 bucket_index = s->first + i, zero = 0;
+	__u32 bucket_index = s->first + i, zero = 0, used = 0;
 	struct pintle_bucket *bucket = bpf_map_lookup_elem(&pt_flows, &bucket_index);
 	struct pintle_ctl *ctl = bpf_map_lookup_elem(&pt_ctl, &zero);
 
 	if (!bucket || !ctl)
 		return 1;
 	for (__u32 k = 0; k < PINTLE_BUCKET_SLOTS; k++)
-		sweep_slot(ctl, s, &bucket->slot[k], bucket_index * PINTLE_BUCKET_SLOTS + k);
+		used += (*(volatile __u64 *)&bucket->slot[k].state >> PINTLE_FS_FLAGS_SHIFT) & 1; /* VALID */
+	for (__u32 k = 0; k < PINTLE_BUCKET_SLOTS; k++)
+		sweep_slot(ctl, s, &bucket->slot[k], bucket_index * PINTLE_BUCKET_SLOTS + k, used > PT_SWEEP_CROWDED);
 	return 0;
 }
 

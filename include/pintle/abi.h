@@ -47,14 +47,13 @@ struct pintle_bucket {
 } __attribute__((aligned(64)));
 PINTLE_ASSERT_SIZE(struct pintle_bucket, 64);
 
-/* state: backend 0-15 | generation 16-23 | age 24-31 | flags 32-43 | cpu 44-51 | enqueue mark 52-63.
- * The age byte is a plain byte store; every other change is a compare-and-swap of the whole word. The generation counts
- * the uses of the slot, so that a reader who sees the same state twice saw one flow's key in between. */
+/* state: backend 0-15 | generation 16-23 | age 24-31 | flags 32-43 | cpu 44-51 | enqueue mark 52-62 | flag 63.
+ * Every change is a compare-and-swap of the whole word. The generation counts the uses of the slot, so that a reader who
+ * sees the same state twice saw one flow's key in between. */
 #define PINTLE_FS_BACKEND_MASK 0xffffull
 #define PINTLE_FS_GEN_SHIFT 16
 #define PINTLE_FS_GEN_MASK (0xffull << PINTLE_FS_GEN_SHIFT)
 #define PINTLE_FS_AGE_SHIFT 24
-#define PINTLE_FS_AGE_BYTE 3 /* offset of the age byte in the state word */
 #define PINTLE_FS_AGE_MASK (0xffull << PINTLE_FS_AGE_SHIFT)
 #define PINTLE_FS_FLAGS_SHIFT 32
 #define PINTLE_FS_CPU_SHIFT 44
@@ -68,21 +67,33 @@ PINTLE_ASSERT_SIZE(struct pintle_bucket, 64);
 #define PINTLE_FS_EST (1ull << 37) /* the client sent something after its first packet, or UDP was answered */
 #define PINTLE_FS_FIN_CLIENT (1ull << 38)
 #define PINTLE_FS_FIN_POD (1ull << 39)
-#define PINTLE_FS_RST (1ull << 40)
+#define PINTLE_FS_RST (1ull << 40)	/* by the pod */
 #define PINTLE_FS_REDIRECT (1ull << 41) /* replies leave by redirect at the pod's veth, not by the uplink's egress */
 #define PINTLE_FS_STAMPED (1ull << 42)	/* the side array holds the time of the request that is awaited */
 #define PINTLE_FS_SYN (1ull << 43)	/* the client's SYN was seen and its SYN-ACK may be translated */
 
+/* A reset with the client's address. Who can send it need not be the client, and whether the pod takes it depends on sequence numbers that are
+ * not known here: believed for the counters, not for the entry (docs/state.md). Whatever either side sends later, in another tick of the entry's
+ * clock, takes the flag away again. */
+#define PINTLE_FS_RST_CLIENT (1ull << 63)
+#define PINTLE_FS_FLAGS_MASK (0xfffull << PINTLE_FS_FLAGS_SHIFT | PINTLE_FS_RST_CLIENT)
+
 /* Closed: RST either way, or FIN both ways. A closed entry is not counted in load.open. */
 #define PINTLE_FS_FINS (PINTLE_FS_FIN_CLIENT | PINTLE_FS_FIN_POD)
-#define PINTLE_FS_IS_CLOSED(s) ((PINTLE_FS_RST & (s)) || (PINTLE_FS_FINS & (s)) == PINTLE_FS_FINS)
+#define PINTLE_FS_IS_CLOSED(s) (((PINTLE_FS_RST | PINTLE_FS_RST_CLIENT) & (s)) || (PINTLE_FS_FINS & (s)) == PINTLE_FS_FINS)
+/* Closed, and nothing that was connected can need the entry: the pod has reset, or has finished and its client has ended too. */
+#define PINTLE_FS_IS_ENDED(s) \
+	((PINTLE_FS_RST & (s)) || ((PINTLE_FS_FIN_POD & (s)) && ((PINTLE_FS_FIN_CLIENT | PINTLE_FS_RST_CLIENT) & (s))))
+/* Which clock the age byte is of. */
+#define PINTLE_FS_IS_COARSE(s) \
+	(((s) & (PINTLE_FS_EST | PINTLE_FS_UDP | PINTLE_FS_AWAITING)) == PINTLE_FS_EST && !PINTLE_FS_IS_ENDED(s))
 
 /* Side array, one word per slot: when the awaited request began and the load its pod had then.
  * 56 bits of CLOCK_MONOTONIC ns | 8 bits load (255 = 255 or more). */
 #define PINTLE_STAMP_NS_MASK ((1ull << 56) - 1)
 #define PINTLE_STAMP_LOAD_SHIFT 56
 
-/* Two clocks of one byte: `fine` for TCP half-open, closed and UDP flows, `coarse` for established TCP.
+/* Two clocks of one byte: `fine` for TCP half-open, awaiting, ended and UDP flows, `coarse` for other established TCP.
  * unit = 1 << shift jiffies; the loader picks shifts so that fine is about 2 s and coarse about 64 s. */
 
 /* ---- frontends and reverse look-up: one hash format for all four tables ---- */
@@ -233,7 +244,7 @@ struct pintle_pod {
 	__u32 nr_frontends; /* that lead to it, never less than in its siblings: more than one costs a new flow a look at them */
 	__s16 learned_q8;   /* the agent's: gain without any model's residual, for the next agent; 0 = none */
 	__u16 pad0;
-	__u32 pad1;
+	__u32 netns; /* id + 1 of its network namespace, as the node's knows it; 0 = unknown */
 };
 PINTLE_ASSERT_SIZE(struct pintle_pod, 64);
 

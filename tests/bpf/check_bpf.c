@@ -35,6 +35,7 @@ int main(void)
 	srunner_add_suite(runner, life_suite());
 	srunner_add_suite(runner, record_suite());
 	srunner_add_suite(runner, own_suite());
+	srunner_add_suite(runner, reset_suite());
 	srunner_add_suite(runner, table_suite());
 	srunner_add_suite(runner, sweep_suite());
 	srunner_add_suite(runner, policy_suite());

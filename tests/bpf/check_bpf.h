@@ -17,5 +17,6 @@ Suite *sweep_suite(void);
 Suite *life_suite(void);
 Suite *record_suite(void);
 Suite *own_suite(void);
+Suite *reset_suite(void);
 
 #endif

@@ -83,7 +83,7 @@ struct pintle_slot *kit__slot(struct rig *r, uint32_t n, uint16_t frontend)
 
 uint64_t kit__flags(const struct pintle_slot *slot)
 {
-	return slot->state & (0xfffull << PINTLE_FS_FLAGS_SHIFT) & ~PINTLE_FS_STAMPED;
+	return slot->state & PINTLE_FS_FLAGS_MASK & ~PINTLE_FS_STAMPED;
 }
 
 int kit__new_flow(struct rig *r, uint32_t n)

@@ -10,7 +10,7 @@
 
 #include "tests/bpf/rig.h"
 
-static struct rig shared_rig;
+static struct rig shared_rig, timeless_rig;
 
 static const struct {
 	const char *name;
@@ -272,7 +272,15 @@ void rig__close(struct rig *r)
 
 int rig__open_shared(void)
 {
-	return rig__open(&shared_rig, 4096, 0x70696e746c65ull);
+	int err = rig__open(&shared_rig, 4096, 0x70696e746c65ull);
+
+	return err ? err : rig__open_clocked(&timeless_rig, 4096, 0x70696e746c65ull, 31, 31);
+}
+
+struct rig *rig__timeless(void)
+{
+	rig__reset(&timeless_rig);
+	return &timeless_rig;
 }
 
 struct rig *rig__shared(void)

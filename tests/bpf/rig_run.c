@@ -191,13 +191,14 @@ static uint64_t rig__model_flags(const struct model_flow *f)
 	return PINTLE_FS_VALID | (f->client.family == 6 ? PINTLE_FS_V6 : 0) | (f->udp ? PINTLE_FS_UDP : 0) |
 	       (f->awaiting ? PINTLE_FS_AWAITING : 0) | (f->est ? PINTLE_FS_EST : 0) |
 	       (f->fin_client ? PINTLE_FS_FIN_CLIENT : 0) | (f->fin_pod ? PINTLE_FS_FIN_POD : 0) |
-	       (f->rst ? PINTLE_FS_RST : 0) | (f->redirect ? PINTLE_FS_REDIRECT : 0) | (f->syn ? PINTLE_FS_SYN : 0);
+	       (f->rst ? PINTLE_FS_RST : 0) | (f->rst_client ? PINTLE_FS_RST_CLIENT : 0) |
+	       (f->redirect ? PINTLE_FS_REDIRECT : 0) | (f->syn ? PINTLE_FS_SYN : 0);
 }
 
 /* The entry of the flow that a packet belongs to, and its pod's loads. */
 static int rig__compare_flow(struct rig *r, const struct model_flow *flow, char why[RIG_WHY_BYTES])
 {
-	const uint64_t mask = (0xfffull << PINTLE_FS_FLAGS_SHIFT) & ~PINTLE_FS_STAMPED;
+	const uint64_t mask = PINTLE_FS_FLAGS_MASK & ~PINTLE_FS_STAMPED;
 	struct pintle_slot *slot = rig__slot(r, &flow->client, flow->client_port, flow->frontend);
 	const struct model_pod *pod = &r->model.pods[flow->pod];
 	struct pintle_load load;

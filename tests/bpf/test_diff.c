@@ -233,7 +233,7 @@ static void fuzz__begin_round(struct fuzz *f, uint64_t total[PINTLE_V_MAX])
 	rig__verdicts(f->r, verdicts);
 	for (v = 0; v < PINTLE_V_MAX; v++)
 		total[v] += verdicts[v];
-	f->r = rig__shared();
+	f->r = rig__timeless();
 	scene__make(f->r);
 }
 
@@ -261,7 +261,7 @@ START_TEST(programs_equal_model)
 			 seed = tests_count("PINTLE_FUZZ_SEED", 20240611, 20240611), i;
 		static const char *const names[] = { "pt_xdp", "pt_tc", "pt_rev_up", "pt_rev_veth" };
 		uint64_t total[PINTLE_V_MAX] = { 0 }, ran = 0;
-		struct fuzz f = { .rng = { seed }, .r = rig__shared() };
+		struct fuzz f = { .rng = { seed }, .r = rig__timeless() };
 		char why[RIG_WHY_BYTES];
 		enum model_prog prog;
 		struct pkt p;

@@ -34,7 +34,7 @@ static const struct {
 
 static void run_fixture(const struct fixture *fx, bool by_tc)
 {
-	struct rig *r = rig__shared();
+	struct rig *r = rig__timeless();
 	char why[RIG_WHY_BYTES];
 	struct pkt p;
 	int i, verdict;
@@ -110,7 +110,7 @@ START_TEST(correct_stays_correct)
 		static const struct pkt_spec specs[] = { TO4(80, WIRE_SYN),	  TO6(WIRE_SYN), U4(.payload_bytes = 33),
 							 U6(.payload_bytes = 32), R4(WIRE_SYN),	 R6(WIRE_SYN) };
 		static struct rig_out out;
-		struct rig *r = rig__shared();
+		struct rig *r = rig__timeless();
 		const char *wrong;
 		struct pkt p;
 		int i;
@@ -141,7 +141,7 @@ START_TEST(torn_at_every_byte)
 			FROM4(POD_TCP4, WIRE_ACK, .payload_bytes = 12),
 			{ .src = ROUTER4, .dst = VIP4_A, .proto = WIRE_ICMP, .icmp_type = 3, .inner = &inner }
 		};
-		struct rig *r = rig__shared();
+		struct rig *r = rig__timeless();
 		char why[RIG_WHY_BYTES];
 		uint32_t n, s, prog;
 		struct pkt p;
@@ -163,7 +163,7 @@ END_TEST
 START_TEST(devmap_slot_empty)
 	{
 		static const struct pkt_spec syn = R4(WIRE_SYN);
-		struct rig *r = rig__shared();
+		struct rig *r = rig__timeless();
 		char why[RIG_WHY_BYTES];
 		uint32_t slot;
 		struct pkt p;
@@ -207,7 +207,7 @@ START_TEST(gso_lengths)
 							 TO6(WIRE_ACK, .payload_bytes = 400) };
 		static const struct pkt_spec udp = U4(.payload_bytes = 400);
 		static struct rig_out out;
-		struct rig *r = rig__shared();
+		struct rig *r = rig__timeless();
 		struct pkt p;
 
 		scene__make(r);
@@ -232,7 +232,7 @@ START_TEST(udp_every_checksum)
 							 FRAME(POD4(POD_UDP4), POD_PORT, CLIENT4, 5000, WIRE_UDP,
 							       .payload_bytes = 2) };
 		static const enum model_prog progs[] = { MODEL_XDP, MODEL_TC, MODEL_XDP, MODEL_REV_UP };
-		struct rig *r = rig__shared();
+		struct rig *r = rig__timeless();
 		char why[RIG_WHY_BYTES];
 		struct pkt_spec spec = specs[_i];
 		uint32_t word, check = 0;

@@ -181,7 +181,7 @@ START_TEST(reset_by_client)
 
 		handshake(r);
 		kit__to_vip(r, 7, WIRE_RST, 0);
-		expect_flow(r, EST_TCP | PINTLE_FS_RST, 0, 0);
+		expect_flow(r, EST_TCP | PINTLE_FS_RST_CLIENT, 0, 0);
 		ck_assert_uint_eq(rig__stats(r, 0).aborted, 1);
 		ck_assert_uint_eq(rig__stats(r, 0).resets, 0);
 		kit__to_vip(r, 7, WIRE_RST, 0); /* once is enough */

@@ -4,6 +4,8 @@
  * look-ups, checksums summed from scratch, no shared arithmetic with the programs. It keeps its own flows, so that it can be run beside
  * them packet by packet.
  *
+ * Its time stands still: what a client has reset does not come back to life (test_life.c shows that it does), and nothing ages.
+ *
  * The one thing it does not predict is which pod a policy picks: that comes from choose(); the model says whether it was allowed.
  */
 #ifndef PINTLE_TESTS_MODEL_H
@@ -53,7 +55,7 @@ struct model_flow {
 	struct model_flow *next;
 	struct wire_addr client;
 	uint16_t client_port, frontend, pod;
-	bool udp, awaiting, est, fin_client, fin_pod, rst, redirect, syn;
+	bool udp, awaiting, est, fin_client, fin_pod, rst, rst_client, redirect, syn;
 };
 
 struct model {

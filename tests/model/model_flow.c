@@ -66,7 +66,7 @@ struct model_flow *model__add_flow(struct model *m, const struct wire_addr *clie
 
 bool model__is_closed(const struct model_flow *flow)
 {
-	return flow->rst || (flow->fin_client && flow->fin_pod);
+	return flow->rst || flow->rst_client || (flow->fin_client && flow->fin_pod);
 }
 
 static void model__clear_awaiting(struct model *m, struct model_flow *flow, bool answered)
@@ -109,6 +109,7 @@ void model__start_flow(struct model *m, struct model_flow *flow, uint16_t pod, b
 	flow->fin_client = false;
 	flow->fin_pod = false;
 	flow->rst = false;
+	flow->rst_client = false;
 	flow->redirect = redirect;
 	flow->syn = !udp;
 	m->pods[pod].awaiting++;
@@ -117,7 +118,7 @@ void model__start_flow(struct model *m, struct model_flow *flow, uint16_t pod, b
 }
 
 /* FIN or RST from either end. A closed flow is not counted twice. */
-static void model__end_of_stream(struct model *m, struct model_flow *flow, uint8_t tcp_flags, bool *fin)
+static void model__end_of_stream(struct model *m, struct model_flow *flow, uint8_t tcp_flags, bool *fin, bool *rst)
 {
 	bool was_closed = model__is_closed(flow);
 
@@ -125,7 +126,7 @@ static void model__end_of_stream(struct model *m, struct model_flow *flow, uint8
 		return;
 	model__clear_awaiting(m, flow, false);
 	if (tcp_flags & WIRE_RST)
-		flow->rst = true;
+		*rst = true;
 	if (tcp_flags & WIRE_FIN)
 		*fin = true;
 	if (!was_closed && model__is_closed(flow))
@@ -134,11 +135,12 @@ static void model__end_of_stream(struct model *m, struct model_flow *flow, uint8
 
 void model__client_packet(struct model *m, struct model_flow *flow, const struct model_frame *f)
 {
-	if (!flow->udp && !(f->tcp_flags & WIRE_SYN))
+	if (!flow->udp && !(f->tcp_flags & (WIRE_SYN | WIRE_RST)))
 		flow->est = true;
 	if (!flow->udp && (f->tcp_flags & (WIRE_FIN | WIRE_RST))) {
 		/* a reset that comes with a FIN is a reset */
-		model__end_of_stream(m, flow, f->tcp_flags & WIRE_RST ? WIRE_RST : WIRE_FIN, &flow->fin_client);
+		model__end_of_stream(m, flow, f->tcp_flags & WIRE_RST ? WIRE_RST : WIRE_FIN, &flow->fin_client,
+				     &flow->rst_client);
 		return;
 	}
 	/* a pod that said FIN answers nothing more */
@@ -160,5 +162,5 @@ void model__pod_packet(struct model *m, struct model_flow *flow, const struct mo
 		model__clear_awaiting(m, flow, true);
 	/* only the first of each end counts: a FIN that comes again ends nothing */
 	if (((f->tcp_flags & WIRE_FIN) && !flow->fin_pod) || ((f->tcp_flags & WIRE_RST) && !flow->rst))
-		model__end_of_stream(m, flow, f->tcp_flags, &flow->fin_pod);
+		model__end_of_stream(m, flow, f->tcp_flags, &flow->fin_pod, &flow->rst);
 }

@@ -237,6 +237,28 @@ test_direct_beside()
 	in_ns client "$PT_OUT/tests/client_tool" reuse 45678 "$PT_VIP4" 80 "$PT_POD1_IP4" 8080
 }
 
+# A stranger's RST and SYN in the name of a connection: the pod's TCP sees through them, and the flow stays the pod's.
+test_spoofed()
+{
+	pt_up --pods 3
+	pt_pods echo:tcp:8080
+	pt_config policy=rr protocols=tcp
+	pt_agent
+	wait_for 5 namespaces_known
+	in_ns client "$PT_OUT/tests/client_tool" spoof "$PT_VIP4" 80
+	assert "the resets came" [ "$(verdict steer_pass)" -gt 40 ]
+	# a reset that the client means is believed: nothing of it is load
+	in_ns client "$PT_OUT/tests/client_tool" reuse 45678 "$PT_VIP4" 80 "$PT_VIP4" 80
+	pt_pintle -o json pod list >"$PT_TMP/pods"
+	pt_json "$PT_TMP/pods" '[.pods[].open_flows] | add <= 8'
+}
+
+# The agent has found out in which network namespaces the pods live: it stands in their records.
+namespaces_known()
+{
+	bpftool -j map dump pinned "$PT_PIN_DIR/pt_pods" | jq -e '[.[].formatted.value | select(.flags != 0 and .netns != 0)] | length == 3'
+}
+
 pt_test_hooks "pass: routed pods, kube-proxy's FORWARD rules, rp_filter 1" test_pass --forward kube --rp-filter 1
 pt_test_hooks "pass: bridged pods, rp_filter 2, VIP on the node" test_pass --shape bridge --rp-filter 2 --vip-on-node
 pt_test "pass: all offloads on" test_pass --tx on --gro on --rp-filter 0
@@ -253,4 +275,5 @@ pt_test_hooks "ICMP errors of a client reach the pod" test_icmp_to_pod
 pt_test_hooks "TTL 1 ends at the node" test_ttl
 pt_test_hooks "live kube-proxy connections survive attach" test_attach_over_live
 pt_test_hooks "direct connections beside the VIP" test_direct_beside
+pt_test_hooks "connections survive a stranger's RST and SYN" test_spoofed
 pt_done

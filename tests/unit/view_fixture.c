@@ -71,8 +71,7 @@ static int fake_pod_stats(void *arg, uint32_t slot, struct pintle_pod_stats *ret
 
 static uint64_t age_of(uint64_t state, unsigned int units)
 {
-	bool is_coarse = (state & (PINTLE_FS_EST | PINTLE_FS_UDP | PINTLE_FS_AWAITING)) == PINTLE_FS_EST &&
-			 !PINTLE_FS_IS_CLOSED(state);
+	bool is_coarse = PINTLE_FS_IS_COARSE(state);
 	uint64_t jiffies = (1ull << 32) - 300 * 250 + VIEW_MONO_NS / 1000000000 * 250;
 	uint64_t now = jiffies >> (is_coarse ? view_arena.meta.coarse_shift : view_arena.meta.fine_shift);
 

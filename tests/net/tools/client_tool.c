@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * What a client does that shells cannot: `ttl ADDRESS PORT` sends a datagram with TTL 1 and expects to be told that its time was exceeded;
- * `reuse PORT ADDRESS PORT...` connects from one local port to each remote in turn, five times over, and resets each connection.
+ * `reuse PORT ADDRESS PORT...` connects from one local port to each remote in turn, five times over, and resets each connection;
+ * `spoof ADDRESS PORT` keeps eight connections to an echo server, sends an RST and then a SYN with wild sequence numbers in the name of each, as a
+ * stranger would, and expects that all of them still answer (root).
  * IPv4. Exit status: 0 as expected, 1 otherwise, 2 wrong arguments.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -99,12 +102,82 @@ static int reuse_port(const struct sockaddr_in *local, char **remotes, int nr)
 	return 0;
 }
 
+static bool echoes(int fd, char c)
+{
+	char back = 0;
+
+	return send(fd, &c, 1, MSG_NOSIGNAL) == 1 && recv(fd, &back, 1, 0) == 1 && back == c;
+}
+
+static uint32_t sum_words(const void *data, size_t bytes)
+{
+	uint32_t sum = 0;
+	uint16_t word;
+
+	for (size_t i = 0; i < bytes; i += sizeof(word)) {
+		memcpy(&word, (const char *)data + i, sizeof(word));
+		sum += word;
+	}
+	return sum;
+}
+
+/* A segment without payload from `from`, with the kernel's IP header. */
+static bool send_segment(int raw, const struct sockaddr_in *from, const struct sockaddr_in *to, bool is_syn, uint32_t seq)
+{
+	struct tcphdr tcp = { .source = from->sin_port, .dest = to->sin_port, .doff = 5, .window = htons(1000) };
+	struct sockaddr_in ip = { .sin_family = AF_INET, .sin_addr = to->sin_addr };
+	uint32_t sum;
+
+	tcp.seq = seq;
+	tcp.syn = is_syn;
+	tcp.rst = !is_syn;
+	sum = sum_words(&tcp, sizeof(tcp)) + sum_words(&from->sin_addr, 4) + sum_words(&to->sin_addr, 4) + htons(IPPROTO_TCP) +
+	      htons(sizeof(tcp));
+	sum = (sum & 0xffff) + (sum >> 16);
+	tcp.check = (uint16_t) ~((sum & 0xffff) + (sum >> 16));
+	return sendto(raw, &tcp, sizeof(tcp), 0, (const struct sockaddr *)&ip, sizeof(ip)) == sizeof(tcp);
+}
+
+#define SPOOFED 8
+
+static int survive_spoofing(const struct sockaddr_in *remote)
+{
+	int fds[SPOOFED], raw = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP), lost = 0;
+
+	for (int i = 0; i < SPOOFED; i++) {
+		fds[i] = open_socket(SOCK_STREAM);
+		if (connect(fds[i], (const struct sockaddr *)remote, sizeof(*remote)) || !echoes(fds[i], 'a')) {
+			perror("connect");
+			return 1;
+		}
+	}
+	for (int i = 0; i < SPOOFED; i++) {
+		struct sockaddr_in own;
+		socklen_t bytes = sizeof(own);
+
+		if (getsockname(fds[i], (struct sockaddr *)&own, &bytes) ||
+		    !send_segment(raw, &own, remote, false, 0x12345678) || !send_segment(raw, &own, remote, true, 0x9abcdef0)) {
+			perror("raw socket");
+			return 1;
+		}
+	}
+	for (int i = 0; i < SPOOFED; i++) {
+		lost += !echoes(fds[i], 'b');
+		close(fds[i]);
+	}
+	printf("%d of %d connections lost\n", lost, SPOOFED);
+	close(raw);
+	return lost ? 1 : 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct sockaddr_in addr = { 0 };
 
 	if (argc == 4 && !strcmp(argv[1], "ttl") && parse_remote(&argv[2], &addr))
 		return expect_ttl_exceeded(&addr);
+	if (argc == 4 && !strcmp(argv[1], "spoof") && parse_remote(&argv[2], &addr))
+		return survive_spoofing(&addr);
 	if (argc >= 5 && argc % 2 == 1 && !strcmp(argv[1], "reuse") && parse_port(argv[2], &addr))
 		return reuse_port(&addr, &argv[3], (argc - 3) / 2);
 	fprintf(stderr, "usage: client_tool ttl ADDRESS PORT | client_tool reuse PORT ADDRESS PORT...\n");
