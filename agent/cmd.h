@@ -46,6 +46,11 @@ struct cmd_args {
 	bool now;
 	uint64_t timeout_ns;
 
+	/* record */
+	uint32_t seconds;
+	uint32_t per_second;
+	uint32_t max_mib;
+
 	/* views */
 	bool follow;
 	bool all;

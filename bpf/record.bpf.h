@@ -5,18 +5,21 @@
 
 #include "scratch.bpf.h"
 
-/* The first byte of the reply in scratch came `latency_ns` after its choice, at a pod that had `load` requests then. No wake-up: the reader looks
- * every now and then. */
-static __always_inline void record_request(struct pintle_ctl *ctl, __u32 pod_id, __u32 load, __u64 latency_ns)
+/* The first byte of the reply in scratch, whose flow is in `slot_index`, came `latency_ns` after its choice, at a pod that had `load` requests then.
+ * No wake-up: the reader looks every now and then. */
+static __always_inline void record_request(struct pintle_ctl *ctl, __u32 slot_index, __u32 pod_id, __u32 load, __u64 latency_ns)
 {
+	__u32 bucket_index = slot_index / PINTLE_BUCKET_SLOTS;
 	struct pintle_record *record;
+	struct pintle_bucket *bucket;
 	struct reply *r;
 
 	if (*(volatile __s32 *)&ctl->record_budget <= 0)
 		return;
 	__sync_fetch_and_add(&ctl->record_budget, -1);
 	r = scratch_reply();
-	if (!r)
+	bucket = bpf_map_lookup_elem(&pt_flows, &bucket_index);
+	if (!r || !bucket)
 		return;
 	record = bpf_ringbuf_reserve(&pt_records, sizeof(*record), 0);
 	if (!record) {
@@ -25,11 +28,11 @@ static __always_inline void record_request(struct pintle_ctl *ctl, __u32 pod_id,
 	}
 	record->time_ns = bpf_ktime_get_ns();
 	record->latency_ns = latency_ns;
+	record->key = bucket->slot[slot_index % PINTLE_BUCKET_SLOTS].key;
 	record->pod = (__u16)pod_id;
 	record->frontend = (__u16)r->frontend;
 	record->load = (__u8)load;
-	record->class = 0;
-	record->pad = 0;
+	__builtin_memset(record->pad, 0, sizeof(record->pad));
 	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 }
 

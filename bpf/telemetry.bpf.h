@@ -124,7 +124,7 @@ __global_fn __u64 record_first_byte(__u32 pod_id, __u32 slot_index, __u64 now_ns
 		stats->latency_ns += elapsed_ns;
 		hist_add(stats->latency_hist, elapsed_us);
 		stats->gain_q8 += pintle_log2_q8(elapsed_us) - expected_delay_q8(ctl, pod_id, load);
-		record_request(ctl, pod_id, load, elapsed_ns);
+		record_request(ctl, slot_index, pod_id, load, elapsed_ns);
 	}
 	mark_active(pod_id);
 	return elapsed_ns;

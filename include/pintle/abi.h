@@ -432,12 +432,12 @@ PINTLE_ASSERT_SIZE(struct pintle_event, 48 + 128);
 struct pintle_record {
 	__u64 time_ns;	  /* CLOCK_MONOTONIC of the first byte */
 	__u64 latency_ns; /* since the choice (or the request): the choice was at time_ns - latency_ns */
+	__u64 key;	  /* of the flow: its class hangs on it (class.h) */
 	__u16 pod;
 	__u16 frontend;
-	__u8 load;  /* of the pod at the choice; 255 = 255 or more */
-	__u8 class; /* of the flow; 0 = every flow is of one class */
-	__u16 pad;
+	__u8 load; /* of the pod at the choice; 255 = 255 or more */
+	__u8 pad[3];
 };
-PINTLE_ASSERT_SIZE(struct pintle_record, 24);
+PINTLE_ASSERT_SIZE(struct pintle_record, 32);
 
 #endif

@@ -69,6 +69,7 @@ START_TEST(only_as_many_as_asked_for)
 		ck_assert_uint_eq(seen.last.pod, 0);
 		ck_assert_uint_eq(seen.last.frontend, 0);
 		ck_assert_uint_eq(seen.last.load, 3);
+		ck_assert_uint_eq(seen.last.key, kit__slot(r, 7, 0)->key);
 		for (int i = 0; i < 3; i++)
 			one_request(r);
 		ck_assert_int_eq(ring_buffer__consume(ring), 1);
