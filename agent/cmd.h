@@ -62,6 +62,9 @@ struct cmd_args {
 	const char *pod;
 	const char *client;
 
+	/* model import */
+	const char *calibrate; /* NULL = none */
+
 	/* positional words: devices (the keyword `dev` taken out), names, addresses */
 	char **words;
 	int nr_words;

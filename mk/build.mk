@@ -2,6 +2,7 @@
 # The agent, its libraries, the unit, BPF and fuzz programs, the benches. Lists are wildcards: a new file needs no line here.
 
 AGENT_SRC := $(sort $(wildcard agent/*.c))
+AGENT_PROTO := $(sort $(wildcard agent/*.proto))
 POLICY_SRC := $(sort $(wildcard policy/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/check_*.c))
 UNIT_KERNEL_SRC := $(filter-out $(UNIT_SRC),$(sort $(wildcard tests/unit/*_kernel.c))) # X_kernel.c replaces library functions for check_X and check_X_*
@@ -21,6 +22,12 @@ C_SRC := $(AGENT_SRC) $(POLICY_SRC) $(TRAIN_SRC) $(TRAIN_MAIN_SRC) $(UNIT_SRC) $
 	$(VERIFIER_SRC) $(NETTOOL_SRC) $(FUZZ_SRC) $(FUZZ_LIB_SRC) \
 	$(BENCH_SRC) $(wildcard tests/fuzz/replay.c)
 C_OBJ := $(call obj,$(C_SRC))
+
+# Messages: agent/x.proto -> .output/x.pb-c.{c,h}. The generated code is as its generator makes it: warnings are off.
+PROTO_C := $(AGENT_PROTO:agent/%.proto=$(BASE)/%.pb-c.c)
+PROTO_H := $(PROTO_C:.c=.h)
+PROTO_OBJ := $(AGENT_PROTO:agent/%.proto=$(O)/obj/%.pb-c.o)
+OUTPUTS += $(PROTO_C) $(PROTO_OBJ)
 
 LIBAGENT := $(O)/libagent.a
 LIBPOLICY := $(O)/libpolicy.a
@@ -43,14 +50,22 @@ all: $(PROGRAM) $(LIBAGENT) $(LIBPOLICY) $(LIBTRAIN) $(TRAIN_BIN) $(BPF_OBJ) ## 
 programs: $(UNIT_BIN) $(BPFTEST_BIN) $(ABI_BIN) $(VERIFIER_BIN) $(NETTOOL_BIN) $(REPLAY_BIN)
 benches: $(BENCH_BIN) $(EXTRA_BPF_OBJ) ## build the bench tools
 
-# Skeletons exist before the first compilation; later the dependency files know who includes them.
+# Skeletons and messages exist before the first compilation; later the dependency files know who includes them.
 .SECONDEXPANSION:
-$(C_OBJ): $(O)/obj/%.o: %.c mk/flags.mk | $$(@D) $(SKEL)
+$(C_OBJ): $(O)/obj/%.o: %.c mk/flags.mk | $$(@D) $(SKEL) $(PROTO_H)
 	$(say) CC $@
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CPPFLAGS_FILE) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 
 $(call obj,$(BPFTEST_SRC) $(BENCH_SRC)): | $(EXTRA_SKEL)
 $(UNIT_BIN) $(BPFTEST_BIN) $(ABI_BIN) $(VERIFIER_BIN) $(NETTOOL_BIN) $(REPLAY_BIN) $(FUZZ_BIN): | $$(@D)
+
+$(PROTO_C): $(BASE)/%.pb-c.c: agent/%.proto | $(BASE)
+	$(say) PROTO $@
+	$(Q)$(PROTOC_C) --proto_path=agent --c_out=$(BASE) $<
+$(PROTO_H): $(PROTO_C)
+$(PROTO_OBJ): $(O)/obj/%.o: $(BASE)/%.c $(BASE)/%.h mk/flags.mk | $$(@D)
+	$(say) CC $@
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -w -c $< -o $@
 
 # Touched only when the version differs from the one built last.
 VERSION_STAMP := $(O)/version.stamp
@@ -73,7 +88,7 @@ $(BASE)/default_model.h: policy/models/default.ptm | $(BASE)
 	$(say) EMBED $@
 	$(Q){ echo 'static const unsigned char default_model[] = {'; od -An -v -tu1 $< | sed 's/[0-9][0-9]*/&,/g'; echo '};'; } > $@
 
-$(LIBAGENT): $(call obj,$(filter-out agent/main.c,$(AGENT_SRC))) | $(O)
+$(LIBAGENT): $(call obj,$(filter-out agent/main.c,$(AGENT_SRC))) $(PROTO_OBJ) | $(O)
 $(LIBPOLICY): $(call obj,$(POLICY_SRC)) | $(O)
 $(LIBMODEL): $(call obj,$(MODEL_SRC)) | $(O)
 $(LIBAGENT) $(LIBPOLICY) $(LIBMODEL): # an object that went must not stay in: the archive is made anew

@@ -16,6 +16,7 @@ CC := gcc
 endif
 CLANG ?= clang
 PKG_CONFIG ?= pkg-config
+PROTOC_C ?= protoc-c
 BPFTOOL ?= $(or $(shell command -v bpftool),/usr/sbin/bpftool)
 MULTIARCH := $(shell gcc -print-multiarch 2>/dev/null)
 
@@ -49,7 +50,8 @@ endif
 
 pkg = $(or $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null),$(2))
 LIBS := $(call pkg,libbpf,-lbpf) $(call pkg,libelf,-lelf) $(call pkg,zlib,-lz) $(call pkg,libmnl,-lmnl) \
-	$(call pkg,yaml-0.1,-lyaml) $(call pkg,libcjson,-lcjson) -lm
+	$(call pkg,yaml-0.1,-lyaml) $(call pkg,libcjson,-lcjson) \
+	$(call pkg,libprotobuf-c,-lprotobuf-c) -lm
 CHECK_LIBS := $(call pkg,check,-lcheck -lsubunit -lrt -lpthread)
 
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -std=gnu11 -Iinclude -I/usr/include/$(MULTIARCH) -Wall -Wextra -Werror \

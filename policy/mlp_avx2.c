@@ -61,6 +61,7 @@ AVX2 void mlp_avx2__forward(const struct mlp *m, const int8_t *in, int32_t ret_o
 	uint32_t nr_in = m->layers[0].nr_in, i;
 	__m256i multiplier = _mm256_set1_epi64x(last->multiplier), half = _mm256_set1_epi64x(1ll << (last->shift - 1));
 	__m128i shift = _mm_cvtsi32_si128(last->shift);
+	/* cppcheck-suppress uninitvar ; addresses only */
 	int16_t *x = a[0].x, *y = a[1].x, *swap;
 
 	for (i = 0; i < nr_in; i++)

@@ -6,6 +6,7 @@ set -euo pipefail
 
 declare -A GROUP=(
 	[build]="build-essential clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev libyaml-dev libcjson-dev
+		protobuf-c-compiler libprotobuf-c-dev
 		linux-libc-dev pkg-config git"
 	[demo]="iproute2 ethtool procps gnuplot-nox jq"
 	[test]="check libclang-rt-14-dev iproute2 ethtool iptables nftables tcpdump libpcap-dev libcap2-bin conntrack procps jq python3-prometheus-client"

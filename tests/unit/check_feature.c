@@ -129,7 +129,7 @@ START_TEST(median)
 				.now_ns = 1, .window_ns = 1, .nr_pods = 1 + (uint32_t)(random_u64(&rng) % 40), .pods = p
 			};
 			struct feature_context c;
-			int32_t gains[40];
+			int32_t gains[40] = { 0 };
 			uint32_t n = 0;
 
 			for (uint32_t i = 0; i < s.nr_pods; i++) {
@@ -151,7 +151,7 @@ START_TEST(inputs_are_normalised)
 		int8_t in[FEATURE_NR];
 		uint64_t rng = 2;
 
-		for (int n = 0; n < 2000; n++) {
+		for (int n = 0; n < 800; n++) {
 			for (int i = 0; i < FEATURE_NR; i++)
 				raw[i] = (int32_t)(random_u64(&rng) % 8192) - 4096;
 			if (!n) /* whole and half steps, at zero and at the ends */
@@ -172,7 +172,7 @@ START_TEST(any_signal_is_bounded)
 		uint64_t rng = 5;
 		uint32_t saturated = 0;
 
-		for (int round = 0; round < 5000; round++) {
+		for (int round = 0; round < 1500; round++) {
 			struct pod_signal p[8];
 			struct service_signal s = { .pods = p, .nr_pods = 1 + (uint32_t)round % 8 };
 			int32_t raw[FEATURE_NR];

@@ -9,12 +9,12 @@
 #include "policy/mlp.h"
 #include "tests/unit/mlp_fixture.h"
 
-#define NR_NETS 2000
+#define NR_NETS 1500
 
 /* Row by row, in 64 bits, rounded by division: as the text of mlp.h says it, written for nothing but to be read. */
 static void reference(const struct plain_net *n, const int8_t *in, int32_t *out)
 {
-	int64_t x[MLP_MAX_WIDTH], y[MLP_MAX_WIDTH];
+	int64_t x[MLP_MAX_WIDTH] = { 0 }, y[MLP_MAX_WIDTH] = { 0 };
 
 	for (uint32_t i = 0; i < n->widths[0]; i++)
 		x[i] = in[i];
@@ -42,7 +42,7 @@ static void reference(const struct plain_net *n, const int8_t *in, int32_t *out)
 
 static void compare(const struct plain_net *n, struct mlp *m, const int8_t *in)
 {
-	int32_t want[MLP_MAX_WIDTH], got[MLP_MAX_WIDTH];
+	int32_t want[MLP_MAX_WIDTH] = { 0 }, got[MLP_MAX_WIDTH];
 	size_t bytes = n->widths[n->nr_layers] * sizeof(*got);
 
 	reference(n, in, want);
@@ -127,7 +127,7 @@ END_TEST
  */
 static void real_net(const struct plain_net *n, const int8_t *in, double *ret_out, double *ret_bound)
 {
-	double x[MLP_MAX_WIDTH], e[MLP_MAX_WIDTH] = { 0 }, y[MLP_MAX_WIDTH], f[MLP_MAX_WIDTH];
+	double x[MLP_MAX_WIDTH] = { 0 }, e[MLP_MAX_WIDTH] = { 0 }, y[MLP_MAX_WIDTH] = { 0 }, f[MLP_MAX_WIDTH] = { 0 };
 
 	for (uint32_t i = 0; i < n->widths[0]; i++)
 		x[i] = in[i] / 32.0;
