@@ -126,7 +126,7 @@ static void learn_slot(struct learner *l, uint32_t slot, uint64_t now_ns)
 				  .answered = delta.first_bytes,
 				  .failed = delta.refused + delta.resets };
 	if (gain__update(&d->gain, &in, now_ns))
-		tables__stage_gain(l->tables, (uint16_t)d->pod, gain__q8(&d->gain));
+		tables__stage_gain(l->tables, (uint16_t)d->pod, gain__cost_q8(&d->gain));
 }
 
 static void adapt_sampling(struct learner *l, uint64_t now_ns)

@@ -65,34 +65,66 @@ static int64_t mix(int64_t from, int64_t to, uint64_t weight)
 	return from + fixed__shr_round(high * (int64_t)weight, 14) + fixed__shr_round(low * (int64_t)weight, 30);
 }
 
-bool gain__update(struct gain *g, const struct gain_input *in, uint64_t now_ns)
+static bool update_failures(struct gain *g, const struct gain_input *in)
+{
+	uint64_t all = in->answered + in->failed < in->answered ? UINT64_MAX : in->answered + in->failed;
+	int64_t seen = (int64_t)fixed__fraction_q30(in->failed, all), before = g->fail_q30;
+
+	if (all)
+		g->fail_q30 = (uint32_t)mix(before, seen, by_steps_q30(all));
+	return g->fail_q30 != before;
+}
+
+/* Mean of the samples, Q32; false on nonsense. */
+static bool mean_q32(const struct gain_input *in, int64_t *ret_q32)
 {
 	const int64_t limit = (int64_t)GAIN_OCTAVES_MAX << 8;
-	uint64_t weight, latency_ns;
-	int64_t mean_q8, mean_q32, n, off;
+	int64_t n = (int64_t)in->samples, mean_q8;
 
 	if (!in->samples || in->failed > in->answered || in->samples > INT64_MAX)
 		return false;
-	n = (int64_t)in->samples;
 	mean_q8 = in->sum_log2_q8 / n;
 	if (mean_q8 > limit || mean_q8 < -limit)
 		return false;
-	/* the rest of the division, to 2^-24 of Q8 where the count is small enough to matter */
-	mean_q32 = mean_q8 * (1 << 24);
-	if (n < 1ll << 38)
-		mean_q32 += fixed__div_round((in->sum_log2_q8 % n) * (1 << 24), n);
+	*ret_q32 = mean_q8 * (1 << 24);
+	if (n < 1ll << 38) /* the rest of the division, where the count is small enough for it to matter */
+		*ret_q32 += fixed__div_round((in->sum_log2_q8 % n) * (1 << 24), n);
+	return true;
+}
+
+bool gain__update(struct gain *g, const struct gain_input *in, uint64_t now_ns)
+{
+	bool moved = update_failures(g, in);
+	uint64_t weight, latency_ns;
+	int64_t mean, off;
+
+	if (!mean_q32(in, &mean))
+		return moved;
 	latency_ns = in->latency_ns / in->samples;
 	if (latency_ns > LATENCY_MAX_NS)
 		latency_ns = LATENCY_MAX_NS;
 	weight = weight_q30(g, in->samples, now_ns, 1);
-	off = g->samples ? mean_q32 - g->log2_us_q32 : 0;
-	g->fast_q32 = mix(g->fast_q32, mean_q32, weight_q30(g, in->samples, now_ns, FAST));
-	g->log2_us_q32 = mix(g->log2_us_q32, mean_q32, weight);
+	off = g->samples ? mean - g->log2_us_q32 : 0;
+	g->fast_q32 = mix(g->fast_q32, mean, weight_q30(g, in->samples, now_ns, FAST));
+	g->log2_us_q32 = mix(g->log2_us_q32, mean, weight);
 	g->dev_q32 = (uint64_t)mix((int64_t)g->dev_q32, off < 0 ? -off : off, weight);
 	g->latency_ns = (uint64_t)mix((int64_t)g->latency_ns, (int64_t)latency_ns, weight);
 	g->samples = g->samples + in->samples < in->samples ? UINT64_MAX : g->samples + in->samples;
 	g->last_ns = now_ns;
 	return true;
+}
+
+int16_t gain__failure_q8(const struct gain *g)
+{
+	uint32_t answered_q30 = (uint32_t)ONE_Q30 - g->fail_q30;
+	int32_t octaves_q8 = answered_q30 ? 30 * 256 - fixed__log2_q8(answered_q30) : GAIN_FAILURE_MAX_Q8;
+
+	return (int16_t)(octaves_q8 > GAIN_FAILURE_MAX_Q8 ? GAIN_FAILURE_MAX_Q8 : octaves_q8);
+}
+
+int16_t gain__cost_q8(const struct gain *g)
+{
+	return gain__known(g) ? fixed__sat16((int64_t)gain__q8(g) + gain__failure_q8(g)) : 0;
 }
 
 static int16_t to_q8(const struct gain *g, int64_t q32)

@@ -5,6 +5,8 @@
  * A sample is log2(latency) - log2 psi(load at the choice), made in the kernel for every timed request that was answered; requests that
  * failed without a first byte are no samples, so that a pod that fails fast does not look fast. The gain is their exponentially
  * weighted mean in the log domain: the median of a skewed latency moves it, single outliers hardly.
+ * Such a pod is always idle, though, and would draw the requests by that: the share of failures is kept apart, by the same steps, and what goes into
+ * the tables is the gain plus log2 of the tries that an answer takes.
  *
  * Time constant: by default 20 of the pod's own mean latencies (GAIN_TAU_Q8; with a delayed feedback, a fast one oscillates: docs/policy.md),
  * however many samples come in it; one sample moves the estimate by GAIN_STEP_MAX of the difference at most, so that a pod with few requests is
@@ -30,6 +32,7 @@ struct gain {
 	int64_t fast_q32;
 	uint64_t dev_q32;
 	uint64_t latency_ns; /* mean latency, by the same weights: the unit of the time constant */
+	uint32_t fail_q30;   /* share of requests that failed */
 	uint64_t samples;    /* so far */
 	uint64_t last_ns;    /* of the last samples */
 	uint32_t tau_q8;     /* in mean latencies */
@@ -49,13 +52,18 @@ void gain__init(struct gain *g);
 void gain__adopt(struct gain *g, int16_t gain_q8);
 /* Another time constant from now on, in mean latencies Q8; see policy/knobs.h for the bounds. */
 void gain__set_tau(struct gain *g, uint32_t tau_q8);
-/* Takes the samples of an interval that ends at now_ns. Returns whether the gain moved: not without samples, not while more requests fail than
- * are answered, not on nonsense (a mean sample outside [-64, 64] octaves). */
+/* Takes what came in an interval that ends at now_ns. The gain does not move without samples, while more requests fail than are answered, nor on
+ * nonsense (a mean sample outside [-64, 64] octaves). Returns whether it or the share of failures moved. */
 bool gain__update(struct gain *g, const struct gain_input *in, uint64_t now_ns);
 /* False before the first sample. */
 bool gain__known(const struct gain *g);
 /* Q8.8, rounded and clamped to int16; 0 while unknown. */
 int16_t gain__q8(const struct gain *g);
+/* log2 of the tries that an answer takes, Q8: 0 without failures, at most GAIN_FAILURE_MAX_Q8. */
+#define GAIN_FAILURE_MAX_Q8 (6 * 256)
+int16_t gain__failure_q8(const struct gain *g);
+/* What goes into the tables: both together, clamped; 0 while the gain is unknown. */
+int16_t gain__cost_q8(const struct gain *g);
 int16_t gain__fast_q8(const struct gain *g);
 uint16_t gain__dev_q8(const struct gain *g);
 

@@ -8,13 +8,24 @@ static int16_t log2_q8(double x)
 	return (int16_t)lround(256 * log2(x));
 }
 
+static double clamp_externality(double externality)
+{
+	return isnan(externality) ? 1 : fmin(fmax(externality, 0), 2);
+}
+
 void psi__fill(double externality, int16_t psi_q8[PINTLE_PSI_ENTRIES])
 {
-	if (isnan(externality))
-		externality = 1;
-	externality = fmin(fmax(externality, 0), 2);
+	externality = clamp_externality(externality);
 	for (uint32_t r = 0; r < PINTLE_PSI_ENTRIES; r++)
 		psi_q8[r] = log2_q8(r + 1 + externality * r);
+}
+
+void psi__fill_batch(double slowdown, double externality, int16_t psi_q8[PINTLE_PSI_ENTRIES])
+{
+	double slope = (isnan(slowdown) ? 0 : fmin(fmax(slowdown, 0), 1)) * (1 + clamp_externality(externality));
+
+	for (uint32_t r = 0; r < PINTLE_PSI_ENTRIES; r++)
+		psi_q8[r] = log2_q8(1 + slope * r);
 }
 
 void psi__fill_latency(int16_t latency_q8[PINTLE_PSI_ENTRIES])

@@ -12,6 +12,9 @@
 void psi__fill(double externality, int16_t psi_q8[PINTLE_PSI_ENTRIES]);
 /* latency_q8[r] = log2(r + 1): what a measured latency is divided by to get the gain. */
 void psi__fill_latency(int16_t latency_q8[PINTLE_PSI_ENTRIES]);
+/* A server that batches: with r others a request takes 1 + slowdown * r times as long (slowdown 0..1: 0.03 for a continuously batching LLM
+ * server). psi_q8[r] = log2(1 + slowdown * (1 + x) * r); the latency curve is that for x = 0. Members have concurrency 1 under it. Clamped as above. */
+void psi__fill_batch(double slowdown, double externality, int16_t psi_q8[PINTLE_PSI_ENTRIES]);
 /* gain - log2(concurrency), kept inside int16. */
 int16_t psi__gain_sat_q8(int16_t gain_q8, uint16_t concurrency);
 

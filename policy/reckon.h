@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 #define RECKON_SHARE_MAX_Q8 (256u * 256) /* 256 balancers of equal traffic */
-#define RECKON_HALF_LIVES 2u		 /* mean latencies */
+#define RECKON_HALF_LIVES 16u		 /* mean latencies */
 
 /* One of these a service. */
 struct reckon_share {

@@ -117,8 +117,9 @@ START_TEST(stale_and_failing_pods_keep_their_gain)
 		/* fast failures: more refused than answered, and the few answers were fast */
 		in = samples_of(2, 0.01);
 		in.failed = 3;
-		ck_assert(!gain__update(&g, &in, 1000100 * MS));
-		ck_assert_mem_eq(&g, &before, sizeof(g));
+		ck_assert(gain__update(&g, &in, 1000100 * MS));
+		ck_assert_int_eq(g.log2_us_q32, before.log2_us_q32);
+		ck_assert_int_gt(gain__failure_q8(&g), 0);
 		/* half is no majority */
 		in.failed = 2;
 		ck_assert(gain__update(&g, &in, 1000200 * MS));
@@ -231,6 +232,38 @@ START_TEST(adopted_gain_counts_as_one_sample)
 	}
 END_TEST
 
+/* 9 of 10 fail: an answer takes ten tries. It stays so while nothing comes, and goes with answers. */
+START_TEST(failures_cost_tries)
+	{
+		struct gain g;
+		struct gain_input in = samples_of(1, 20);
+		uint64_t now = 0;
+
+		gain__init(&g);
+		ck_assert_int_eq(gain__failure_q8(&g), 0);
+		gain__update(&g, &in, now += 10 * MS);
+		in.failed = 9;
+		for (int i = 0; i < 100; i++)
+			gain__update(&g, &in, now += 10 * MS);
+		ck_assert_int_le(abs(gain__failure_q8(&g) - (int)lround(256 * log2(10))), 1);
+		ck_assert_int_eq(gain__cost_q8(&g), gain__q8(&g) + gain__failure_q8(&g));
+		in = (struct gain_input){ .failed = 1 };
+		for (int i = 0; i < 1000; i++)
+			gain__update(&g, &in, now += 10 * MS);
+		ck_assert_int_eq(gain__failure_q8(&g), GAIN_FAILURE_MAX_Q8);
+		in = (struct gain_input){ 0 };
+		ck_assert(!gain__update(&g, &in, now += 3600000 * MS));
+		ck_assert_int_eq(gain__failure_q8(&g), GAIN_FAILURE_MAX_Q8);
+		in = samples_of(1, 20);
+		for (int i = 0; i < 200; i++)
+			gain__update(&g, &in, now += 10 * MS);
+		ck_assert_int_eq(gain__failure_q8(&g), 0);
+		in = (struct gain_input){ .answered = UINT64_MAX, .failed = UINT64_MAX };
+		gain__update(&g, &in, now);
+		ck_assert_int_le(gain__failure_q8(&g), GAIN_FAILURE_MAX_Q8);
+	}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("gain");
@@ -248,6 +281,7 @@ int main(void)
 	tcase_add_test(tcase, fast_estimate_and_deviation);
 	tcase_add_test(tcase, many_small_steps_are_not_lost);
 	tcase_add_test(tcase, adopted_gain_counts_as_one_sample);
+	tcase_add_test(tcase, failures_cost_tries);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -91,33 +91,40 @@ struct sim_env {
 	uint32_t index;	 /* of this balancer */
 	uint32_t nr_balancers;
 	uint64_t seed;	     /* of this balancer's own randomness */
-	const void *options; /* of the policy, e.g. struct sim_pintle_options */
+	const void *options; /* of the policy, e.g. struct sim_pintle_options; NULL = its defaults */
+	bool records;	     /* somebody reads training rows */
 };
 
 struct sim_choice {
 	uint64_t now_ns;
 	uint64_t random;  /* 64 fresh bits, as the hash of a flow gives them */
 	uint64_t work_ns; /* oracles only: the request's work without the pod's base */
-	/* written by choose(), given back with the outcome */
-	uint32_t load; /* that the choice assumed for the pod */
+	/* what choose() may leave for its outcome and for the training rows */
+	uint32_t load; /* that it assumed for the pod */
 	uint32_t memo;
+	int32_t gain_q8, psi_q8; /* of the pod and of its load */
+	uint32_t nr_inputs;
+	int8_t input[SIM_MAX_INPUTS];
 };
 
 struct sim_outcome {
 	uint64_t now_ns;
 	uint64_t latency_ns; /* from the choice (or the request) to the first byte, as the balancer sees it */
 	uint32_t pod;
-	uint32_t load; /* of struct sim_choice; of the pod's own counter for later requests of a connection */
-	uint32_t memo;
-	bool first; /* of its connection: this balancer's choice */
+	bool first;			 /* request of its connection: this balancer's choice */
+	const struct sim_choice *choice; /* of the connection */
 };
 
-/* A load report as every balancer gets it: the pods' true loads at taken_ns. */
+/* What the node of a pod has seen of it since the start, from all balancers. */
+struct sim_samples {
+	uint64_t arrived, answered, failed;
+};
+
+/* A load report as every balancer gets it: by pod, as it was at taken_ns. */
 struct sim_report {
 	uint64_t now_ns, taken_ns;
-	const uint32_t *load;	 /* requests in flight, by pod */
-	const uint64_t *arrived; /* requests that came to the pod since the start, from all balancers */
-	const uint32_t *own;	 /* of `load`, sent by the balancer that reads */
+	const uint32_t *load; /* requests in flight */
+	const struct sim_samples *samples;
 };
 
 struct sim_balancer_ops {
@@ -173,6 +180,7 @@ struct sim_run {
 	uint64_t seed;
 	uint64_t report_period_ns; /* 0 = no reports */
 	uint64_t report_age_ns;	   /* way of a report: delivered so long after it was taken */
+	bool report_together; /* all balancers get theirs at once, else one after the other, evenly spread over the period */
 	void (*on_row)(void *arg, const struct sim_row *row);
 	void *row_arg;
 	/* The slow loop: called every slow_ns with the latencies of the window just ended; returns whether it changed the knobs, which are
