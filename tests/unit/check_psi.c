@@ -79,6 +79,36 @@ START_TEST(score_follows_the_model)
 	}
 END_TEST
 
+START_TEST(batch_curve_is_the_rounded_logarithm)
+	{
+		int16_t psi[PINTLE_PSI_ENTRIES], before = -1;
+
+		psi__fill_batch(0.03, 1, psi);
+		for (int r = 0; r < (int)PINTLE_PSI_ENTRIES; r++) {
+			ck_assert_int_eq(psi[r], lround(256 * log2(1 + 0.06 * r)));
+			ck_assert_int_gt(psi[r], before);
+			before = psi[r];
+		}
+		psi__fill_batch(NAN, NAN, psi);
+		ck_assert_int_eq(psi[63], 0);
+		psi__fill_batch(INFINITY, -1, psi);
+		ck_assert_int_eq(psi[63], lround(256 * log2(64)));
+	}
+END_TEST
+
+START_TEST(reuse_shares_the_concurrency)
+	{
+		ck_assert_uint_eq(psi__concurrency(4, 1000, 1000), 4);
+		ck_assert_uint_eq(psi__concurrency(4, 2000, 1000), 2);
+		ck_assert_uint_eq(psi__concurrency(4, 10000, 1000), 1);
+		ck_assert_uint_eq(psi__concurrency(64, 1500, 1000), 43);
+		ck_assert_uint_eq(psi__concurrency(4, 150, 15), 4);
+		ck_assert_uint_eq(psi__concurrency(0, 1, 0), 1);
+		ck_assert_uint_eq(psi__concurrency(65535, UINT64_MAX, 16), 1);
+		ck_assert_uint_eq(psi__concurrency(65535, UINT64_MAX, UINT64_MAX / 2), 32768);
+	}
+END_TEST
+
 START_TEST(score_never_falls_with_load)
 	{
 		int16_t psi[PINTLE_PSI_ENTRIES];
@@ -125,6 +155,8 @@ int main(void)
 	tcase_add_test(tcase, externality_is_clamped);
 	tcase_add_test(tcase, saturated_gain_stays_in_range);
 	tcase_add_loop_test(tcase, score_follows_the_model, 0, 5);
+	tcase_add_test(tcase, batch_curve_is_the_rounded_logarithm);
+	tcase_add_test(tcase, reuse_shares_the_concurrency);
 	tcase_add_test(tcase, score_never_falls_with_load);
 	tcase_add_test(tcase, logarithm_is_within_its_bound);
 	suite_add_tcase(suite, tcase);

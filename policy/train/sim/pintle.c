@@ -54,6 +54,8 @@ struct pintle {
 	int32_t offset_q8[SIM_MAX_PODS];
 	uint32_t own[SIM_MAX_PODS];
 	int16_t sat_q8[SIM_MAX_PODS]; /* gain_sat_q8 - gain_q8 of the pod */
+	uint16_t shared_concurrency[SIM_MAX_PODS];
+	uint64_t reuse_requests, reuse_flows, reuse_ns; /* an eighth goes every REUSE_NS */
 	int16_t psi_q8[PINTLE_PSI_ENTRIES], latency_q8[PINTLE_PSI_ENTRIES];
 	struct reckon_share share;
 	uint64_t sent, report_ns, last_tick_ns, window_ns;
@@ -63,6 +65,8 @@ struct pintle {
 };
 
 /* ---- the programs ---- */
+
+#define REUSE_NS SIM_S
 
 static bool batches(const struct pintle *s)
 {
@@ -84,7 +88,18 @@ static void fill_curves(struct pintle *s)
 
 static uint16_t concurrency(const struct pintle *s, uint32_t pod)
 {
-	return batches(s) ? 1 : (uint16_t)s->scenario->pods[pod].concurrency;
+	if (batches(s))
+		return 1;
+	return s->options.no_reuse ? (uint16_t)s->scenario->pods[pod].concurrency : s->shared_concurrency[pod];
+}
+
+static void share_concurrency(struct pintle *s)
+{
+	for (uint32_t p = 0; p < s->nr; p++) {
+		s->shared_concurrency[p] = psi__concurrency((uint16_t)s->scenario->pods[p].concurrency, s->reuse_requests,
+							    s->reuse_flows);
+		s->sat_q8[p] = psi__gain_sat_q8(0, concurrency(s, p));
+	}
 }
 
 /* What a latency is divided by: expected_delay_q8 of bpf/telemetry.bpf.h. */
@@ -105,6 +120,7 @@ static void count_sent(struct pintle *s, uint32_t pod)
 {
 	s->own[pod]++;
 	s->sent++;
+	s->reuse_requests++;
 	s->pods[pod].sent++;
 	s->pods[pod].tick_sent++;
 }
@@ -136,6 +152,7 @@ static uint32_t choose(void *state, struct sim_choice *c)
 		pod = pick__member(&in, c->random, &c->load);
 	}
 	count_sent(s, pod);
+	s->reuse_flows++;
 	if (s->records) {
 		c->gain_q8 = gain__q8(&s->pods[pod].gain);
 		c->psi_q8 = expected_q8(s, pod, c->load);
@@ -319,6 +336,13 @@ static void tick(void *state, uint64_t now_ns)
 {
 	struct pintle *s = state;
 
+	if (now_ns - s->reuse_ns >= REUSE_NS) {
+		share_concurrency(s);
+		s->reuse_requests -= s->reuse_requests / 8;
+		s->reuse_flows -= s->reuse_flows / 8;
+		s->reuse_ns = now_ns;
+	}
+
 	for (uint32_t p = 0; p < s->nr; p++) {
 		if (s->pods[p].input.samples || s->pods[p].input.failed)
 			gain__update(&s->pods[p].gain, &s->pods[p].input, now_ns);
@@ -378,8 +402,7 @@ static int init(void *state, const struct sim_env *env)
 	/* a node knows how many report to it; the parts are learned */
 	reckon__init(&s->share, 256 * env->nr_balancers);
 	fill_curves(s);
-	for (uint32_t p = 0; p < s->nr; p++)
-		s->sat_q8[p] = psi__gain_sat_q8(0, concurrency(s, p));
+	share_concurrency(s);
 	return 0;
 }
 

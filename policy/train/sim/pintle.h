@@ -18,6 +18,7 @@ struct sim_pintle_options {
 	struct policy_knobs knobs;
 	enum sim_pintle_load load;
 	bool no_gain, no_explore, no_ramp;
+	bool no_reuse;		   /* the configured concurrency also where connections are used again */
 	bool queue_psi;		   /* the curve of include/pintle/score.h for batching servers too */
 	const struct model *model; /* its residual is added to the gains; NULL = none */
 };

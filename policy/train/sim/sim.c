@@ -239,7 +239,7 @@ static void first_events(struct sim *s)
 		sim_agenda__set(&s->agenda, SIM_PODS + p, s->pods[p].speed_ns);
 	if (s->scenario->nr_changes)
 		sim_agenda__set(&s->agenda, SIM_CHANGE, s->scenario->changes[0].at_ns);
-	if (run->report_period_ns)
+	if (run->report_period_ns && run->policy->report)
 		sim_agenda__set(&s->agenda, SIM_REPORT, run->report_period_ns / run->nr_balancers);
 	if (run->policy->tick && run->policy->tick_ns >= run->nr_balancers)
 		sim_agenda__set(&s->agenda, SIM_TICK, run->policy->tick_ns / run->nr_balancers);

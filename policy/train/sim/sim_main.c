@@ -37,7 +37,7 @@ static const char usage[] =
 	"  --network MS          one way between balancer and pod (0)\n"
 	"  --data DIR            token sizes of scenario s3; else a synthetic stand-in\n"
 	"  --pintle KEY[=X],...  x, tau, candidates, ramp, explore-s; load-fresh, load-stale, load-own; no-gain, no-explore,\n"
-	"                        no-ramp, queue-psi\n"
+	"                        no-ramp, no-reuse, queue-psi\n"
 	"  --model FILE          for pintle: adds the residual of a net\n"
 	"  --as NAME             label of the policy in the output\n";
 
@@ -54,10 +54,8 @@ static bool set_flag(struct sim_pintle_options *o, const char *word)
 		const char *name;
 		bool *flag;
 	} flags[] = {
-		{ "no-gain", &o->no_gain },
-		{ "no-explore", &o->no_explore },
-		{ "no-ramp", &o->no_ramp },
-		{ "queue-psi", &o->queue_psi },
+		{ "no-gain", &o->no_gain },   { "no-explore", &o->no_explore }, { "no-ramp", &o->no_ramp },
+		{ "no-reuse", &o->no_reuse }, { "queue-psi", &o->queue_psi },
 	};
 	static const char *const loads[] = { "load-reckoned", "load-fresh", "load-stale",
 					     "load-own" }; /* enum sim_pintle_load */
