@@ -28,6 +28,19 @@ __global_fn int restamp(__u32 index, __u64 state)
 	return 0;
 }
 
+#define PT_UDP_LOST_NS 1000000000ull
+
+/* A datagram while an answer is awaited: part of the request, one more beside it, or the same again because the first was lost. After a second it is
+ * taken for the last, and timed from itself. */
+__global_fn int restamp_lost(__u32 index, __u64 state)
+{
+	__u64 *stamp = bpf_map_lookup_elem(&pt_stamps, &index);
+
+	if (stamp && ((bpf_ktime_get_ns() - *stamp) & PINTLE_STAMP_NS_MASK) > PT_UDP_LOST_NS)
+		restamp(index, state);
+	return 0;
+}
+
 /* Where the packet stands after the look-ups. */
 struct lookup {
 	__u64 key;
@@ -49,6 +62,9 @@ static __always_inline void client_transitions(const struct pkt *p, const struct
 	if (p->proto == IPPROTO_UDP) {
 		if (!(state & PINTLE_FS_AWAITING))
 			set = PINTLE_FS_AWAITING;
+		else if (state & PINTLE_FS_STAMPED &&
+			 flow_is_later(state)) /* at most once a tick, so that streams cost nothing */
+			restamp_lost(ref->index, state);
 	} else {
 		if (!(p->tcp_flags & (PT_TCP_SYN | PT_TCP_RST)) && !(state & PINTLE_FS_EST))
 			set = PINTLE_FS_EST;
