@@ -10,7 +10,7 @@
 #include "agent/flowview.h"
 #include "agent/tables_plan.h"
 
-#define SWEEPS_S 16u	    /* four rounds of the sweep (sweeper.h) */
+#define SWEEPS_S 16u	   /* four rounds of the sweep (sweeper.h) */
 #define AGENT_ABSENT_S 10u /* a heartbeat older than this: nobody swept meanwhile */
 
 uint32_t frontends__now_s(void)
@@ -36,7 +36,8 @@ uint32_t frontends__hold_s(const struct tables *t)
 	fine = ctl->age_closed > fine ? ctl->age_closed : fine;
 	fine = ctl->age_udp > fine ? ctl->age_udp : fine;
 	fine = ctl->age_awaiting > fine ? ctl->age_awaiting : fine;
-	return seconds_of(meta, fine + 2u, meta->fine_shift) + seconds_of(meta, ctl->age_tcp + 2u, meta->coarse_shift) + SWEEPS_S;
+	return seconds_of(meta, fine + 2u, meta->fine_shift) + seconds_of(meta, ctl->age_tcp + 2u, meta->coarse_shift) +
+	       SWEEPS_S;
 }
 
 static bool is_held(const struct tables *t, uint32_t id, uint32_t now_s)
@@ -61,7 +62,8 @@ static int look_at_flows(const struct tables *t, struct idset *named, bool *ret_
 
 			if (!(state & (PINTLE_FS_VALID | PINTLE_FS_BUSY)))
 				continue;
-			*ret_any_v6 |= (state & PINTLE_FS_V6) != 0 || (state & PINTLE_FS_BUSY); /* one in the making: of either */
+			*ret_any_v6 |= (state & PINTLE_FS_V6) != 0 ||
+				       (state & PINTLE_FS_BUSY); /* one in the making: of either */
 			if (!(state & PINTLE_FS_V6))
 				idset__mark(named, (uint32_t)flowview__unmix(load64(&slot->key), &seed) & 0xffff);
 		}

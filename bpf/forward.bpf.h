@@ -54,31 +54,34 @@ struct lookup {
 /* A request that begins now is not counted: one is counted already, or none will be answered. */
 #define PT_NO_REQUEST (PINTLE_FS_AWAITING | PINTLE_FS_FIN_POD | PINTLE_FS_RST | PINTLE_FS_RST_CLIENT)
 
+/* Flags that a TCP segment of the client changes. */
+static __always_inline void tcp_step(const struct pkt *p, __u64 state, __u64 *set, __u64 *clear)
+{
+	if (!(p->tcp_flags & (PT_TCP_SYN | PT_TCP_RST)) && !(state & PINTLE_FS_EST))
+		*set = PINTLE_FS_EST;
+	if (state & PINTLE_FS_RST_CLIENT)
+		*clear = revived(state, p->tcp_flags);
+	/* a pod that has finished will not answer */
+	if (p->payload_bytes && !(state & ~*clear & PT_NO_REQUEST))
+		*set |= PINTLE_FS_AWAITING;
+	if (p->tcp_flags & (PT_TCP_FIN | PT_TCP_RST)) {
+		*set |= p->tcp_flags & PT_TCP_RST ? PINTLE_FS_RST_CLIENT : PINTLE_FS_FIN_CLIENT;
+		*set &= ~state & ~PINTLE_FS_AWAITING;
+		*clear |= state & PINTLE_FS_AWAITING;
+	}
+}
+
 /* Transitions that a packet of the client makes; none on the path of an established flow. */
 static __always_inline void client_transitions(const struct pkt *p, const struct lookup *look, struct flow_ref *ref)
 {
 	__u64 state = ref->state, set = 0, clear = 0, before;
 
-	if (p->proto == IPPROTO_UDP) {
-		if (!(state & PINTLE_FS_AWAITING))
-			set = PINTLE_FS_AWAITING;
-		else if (state & PINTLE_FS_STAMPED &&
-			 flow_is_later(state)) /* at most once a tick, so that streams cost nothing */
-			restamp_lost(ref->index, state);
-	} else {
-		if (!(p->tcp_flags & (PT_TCP_SYN | PT_TCP_RST)) && !(state & PINTLE_FS_EST))
-			set = PINTLE_FS_EST;
-		if (state & PINTLE_FS_RST_CLIENT)
-			clear = revived(state, p->tcp_flags);
-		/* a pod that has finished will not answer */
-		if (p->payload_bytes && !(state & ~clear & PT_NO_REQUEST))
-			set |= PINTLE_FS_AWAITING;
-		if (p->tcp_flags & (PT_TCP_FIN | PT_TCP_RST)) {
-			set |= p->tcp_flags & PT_TCP_RST ? PINTLE_FS_RST_CLIENT : PINTLE_FS_FIN_CLIENT;
-			set &= ~state & ~PINTLE_FS_AWAITING;
-			clear |= state & PINTLE_FS_AWAITING;
-		}
-	}
+	if (p->proto != IPPROTO_UDP)
+		tcp_step(p, state, &set, &clear);
+	else if (!(state & PINTLE_FS_AWAITING))
+		set = PINTLE_FS_AWAITING;
+	else if (state & PINTLE_FS_STAMPED && flow_is_later(state)) /* at most once a tick, so that streams cost nothing */
+		restamp_lost(ref->index, state);
 	if (!(set | clear)) {
 		flow_touch(ref->slot, state);
 		return;

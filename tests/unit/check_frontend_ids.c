@@ -168,7 +168,7 @@ START_TEST(short_of_ids)
 		ck_assert_int_eq(apply(vip, 80, 83), -ENOSPC);
 		ck_assert_ptr_nonnull(strstr(err.msg, "--max-frontends"));
 		ck_assert_uint_eq(id_of(vip, 80), ids[0]); /* as it was */
-		if (!_i) { /* two of them are free, and are not that of the flow */
+		if (!_i) {				   /* two of them are free, and are not that of the flow */
 			ck_assert_int_eq(apply(vip, 80, 82), 0);
 			for (k = 1; k < 3; k++)
 				ck_assert_uint_ne(id_of(vip, (uint16_t)(80 + k)), ids[1]);
