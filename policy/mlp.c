@@ -133,17 +133,32 @@ enum mlp_path mlp__best_path(uint32_t cpu_features)
 	return MLP_HAS_AVX2 && (cpu_features & MLP_CPU_AVX2) ? MLP_AVX2 : MLP_SCALAR;
 }
 
-/* Sums of 8 outputs, number 8 * block and on. */
-static void sums(const struct mlp_layer *l, uint32_t block, const int16_t *x, int32_t acc[8])
+/* 128 bits, which every 64-bit machine has (SSE2, NEON). */
+typedef int16_t eight_i16 __attribute__((vector_size(16)));
+typedef uint16_t eight_u16 __attribute__((vector_size(16)));
+typedef int16_t four_i16 __attribute__((vector_size(8)));
+typedef int32_t four_i32 __attribute__((vector_size(16)));
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "of a pair of weights the first is the low byte");
+
+/* Sums of 8 outputs, number 8 * block and on. A pair of products fits 16 bits: 2 * 127 * 128 = 32512. */
+static void sums(const struct mlp_layer *l, uint32_t block, const int16_t *x, int32_t ret_acc[8])
 {
 	uint32_t pairs = (l->nr_in + 1u) / 2;
 	const int8_t *w = &l->weights[(size_t)block * pairs * 16];
+	four_i32 acc[2];
 
-	memcpy(acc, &l->bias[block * 8], 8 * sizeof(*acc));
+	memcpy(acc, &l->bias[(size_t)block * 8], sizeof(acc));
 	for (uint32_t k = 0; k < pairs; k++, w += 16) {
-		for (uint32_t j = 0; j < 8; j++)
-			acc[j] += w[2 * j] * x[2 * k] + w[2 * j + 1] * x[2 * k + 1];
+		eight_i16 weights, products;
+		four_i16 half[2];
+
+		memcpy(&weights, w, sizeof(weights));
+		products = ((eight_i16)((eight_u16)weights << 8) >> 8) * x[2 * k] + (weights >> 8) * x[2 * k + 1];
+		memcpy(half, &products, sizeof(half));
+		acc[0] += __builtin_convertvector(half[0], four_i32);
+		acc[1] += __builtin_convertvector(half[1], four_i32);
 	}
+	memcpy(ret_acc, acc, sizeof(acc));
 }
 
 static void scalar_forward(const struct mlp *m, const int8_t *in, int32_t ret_out[MLP_MAX_WIDTH])
