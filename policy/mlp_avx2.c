@@ -66,7 +66,7 @@ AVX2 void mlp_avx2__forward(const struct mlp *m, const int8_t *in, int32_t ret_o
 
 	for (i = 0; i < nr_in; i++)
 		x[i] = in[i];
-	if (nr_in & 1)
+	if (nr_in & 1) /* its weight is zero, but it is read */
 		x[nr_in] = 0;
 	for (const struct mlp_layer *l = m->layers; l < last; l++) {
 		hidden(l, x, y);

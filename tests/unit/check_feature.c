@@ -189,6 +189,9 @@ START_TEST(any_signal_is_bounded)
 			for (uint32_t i = 0; i < s.nr_pods; i++) {
 				feature__raw_q8(&s, i, raw);
 				feature__vector(&s, i, in);
+				ck_assert(raw[FEATURE_UTILISATION] >= 0 && raw[FEATURE_AGE] >= 0 &&
+					  raw[FEATURE_SERVICE_LOAD] >= 0);
+				ck_assert(raw[FEATURE_FAIL] >= 0 && raw[FEATURE_FAIL] <= 256);
 				for (int f = 0; f < FEATURE_NR; f++) {
 					ck_assert_int_le(abs(raw[f]), 2 * 64 * 256);
 					ck_assert_int_ge(in[f], -127);
