@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Everything that is neither build nor test: demo, benches, lint, generated pages, installation.
 
-.PHONY: demo demo-picture testbed-up testbed-down testbed-shell bench lint docs format install clean help
+.PHONY: models demo demo-picture testbed-up testbed-down testbed-shell bench lint docs format install clean help
 demo: ## install, build, and compare the policies under load (root, Debian 12); cleans up
 	$(Q)scripts/install-deps.sh build demo
 	$(Q)$(MAKE) all benches
@@ -22,6 +22,11 @@ BENCHES ?= $(sort $(wildcard bench/*/bench.sh))
 bench: all benches ## every bench/*/bench.sh (root; long; BENCHES= picks)
 	$(Q)set -e; for b in $(BENCHES); do echo "== $$b"; "$$b"; done
 
+models: $(O)/train/train ## make the models of policy/models anew: the same bytes, unless the policy or the simulator changed
+	$(Q)mkdir -p policy/models
+	$(Q)$< make --out policy/models/default.ptm --threads $(MODEL_THREADS)
+
+MODEL_THREADS ?= 2
 lint: ## format, warnings, analysers, house rules
 	$(Q)scripts/install-deps.sh build test lint
 	$(Q)$(MAKE) all

@@ -48,6 +48,12 @@ double fit__loss(const struct fit_config *c, double error, double *ret_slope)
 		*ret_slope = error < 0 ? -c->delta : c->delta;
 		return c->delta * (size - c->delta / 2);
 	}
+	if (c->loss == FIT_EXPECTILE) {
+		double weight = error < 0 ? c->expectile : 1 - c->expectile;
+
+		*ret_slope = weight * error;
+		return weight * error * error / 2;
+	}
 	*ret_slope = error;
 	return error * error / 2;
 }
@@ -203,11 +209,40 @@ static int train_quantised(struct fit *f, struct mlp *ret_mlp, struct fit_report
 	return 0;
 }
 
-static bool is_config(const struct fit_config *c, const struct dataset *train, const struct dataset *held)
+/* Whole numbers from here on. */
+static void centre(struct mlp *mlp, const struct dataset *d)
+{
+	struct mlp_layer *last = &mlp->layers[mlp->nr_layers - 1];
+	double unit = (double)last->multiplier / (double)(1ull << last->shift); /* of the bias, in Q8 octaves */
+	int64_t sum = 0;
+
+	for (size_t row = 0; row < d->nr; row++)
+		sum += mlp__run(mlp, d->inputs + row * d->nr_inputs);
+	last->bias[0] -= (int32_t)floor((double)sum / (double)d->nr / unit + 0.5);
+}
+
+static bool is_loss(const struct fit_config *c)
+{
+	switch (c->loss) {
+	case FIT_HUBER:
+		return c->delta > 0;
+	case FIT_EXPECTILE:
+		return c->expectile > 0 && c->expectile < 1;
+	default:
+		return c->loss == FIT_SQUARE;
+	}
+}
+
+static bool is_data(const struct fit_config *c, const struct dataset *train, const struct dataset *held)
 {
 	return net__is_shape(&c->shape) && c->shape.width[0] == train->nr_inputs && held->nr_inputs == train->nr_inputs &&
-	       train->nr && train->nr <= UINT32_MAX && held->nr && c->batch && c->epochs && c->patience && c->rate > 0 &&
-	       c->rate < 1 && c->decay >= 0 && c->decay < 1 && (c->loss == FIT_SQUARE || c->delta > 0);
+	       train->nr && train->nr <= UINT32_MAX && held->nr;
+}
+
+static bool is_config(const struct fit_config *c)
+{
+	return c->batch && c->epochs && c->patience && c->rate > 0 && c->rate < 1 && c->decay >= 0 && c->decay < 1 &&
+	       is_loss(c);
 }
 
 int fit__train(const struct fit_config *c, const struct dataset *train, const struct dataset *held, struct mlp *ret_mlp,
@@ -217,7 +252,7 @@ int fit__train(const struct fit_config *c, const struct dataset *train, const st
 	struct fit *f;
 	int error;
 
-	if (!is_config(c, train, held))
+	if (!is_config(c) || !is_data(c, train, held))
 		return -EINVAL;
 	f = calloc(1, sizeof(*f));
 	if (f)
@@ -237,6 +272,11 @@ int fit__train(const struct fit_config *c, const struct dataset *train, const st
 	report.mean = evaluate_constant(c, mean_target(train), held);
 	train_float(f, &report);
 	error = train_quantised(f, ret_mlp, &report);
+	if (!error && c->centre) {
+		centre(ret_mlp, train);
+		if (mlp__check(ret_mlp, NULL))
+			error = -ERANGE;
+	}
 	if (!error)
 		*ret_report = report;
 	free(f->order);

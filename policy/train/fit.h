@@ -14,13 +14,18 @@
 enum fit_loss {
 	FIT_SQUARE, /* e^2 / 2 */
 	FIT_HUBER,  /* e^2 / 2 while |e| <= delta, beyond that delta (|e| - delta / 2): Huber 1964 */
+	/* w e^2 / 2, w = expectile where the target is higher, else 1 - expectile: learns not the mean but an upper (or lower) expectile, which
+	 * follows the tail (Newey and Powell 1987, "Asymmetric least squares estimation and testing", Econometrica 55, equation 2.2) */
+	FIT_EXPECTILE,
 };
 
 struct fit_config {
 	struct net_shape shape; /* width[0] as the rows have inputs */
 	uint64_t seed;
 	enum fit_loss loss;
-	double delta;	       /* octaves, FIT_HUBER */
+	double delta;	  /* octaves, FIT_HUBER */
+	double expectile; /* 0..1, FIT_EXPECTILE */
+	bool centre; /* at the end the last bias is moved so that the mean over the training rows is zero: only differences count */
 	double rate;	       /* of Adam; falls linearly to a tenth over the epochs */
 	double decay;	       /* L2: adds decay * w to the slope of every weight, not of biases */
 	uint32_t batch;	       /* rows */

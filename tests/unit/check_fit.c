@@ -143,6 +143,46 @@ START_TEST(learns_a_known_function)
 	}
 END_TEST
 
+/* Noise that grows with an input that does not move the mean: an upper expectile sees it, the mean does not. Centred, it is zero in the mean. */
+START_TEST(expectile_sees_the_tail)
+	{
+		struct dataset train, held;
+		struct fit_report report;
+		int8_t low[12] = { 0 }, high[12] = { 0 };
+		struct fit_config c;
+		int64_t sum = 0;
+		struct mlp mlp;
+		struct rng rng;
+
+		make(&train, 6000, 1, 0);
+		make(&held, 2000, 2, 0);
+		rng__init(&rng, 8);
+		for (int k = 0; k < 2; k++) {
+			struct dataset *d = k ? &held : &train;
+
+			for (size_t i = 0; i < d->nr; i++)
+				d->targets[i] = (int32_t)(4 * (d->inputs[i * 12 + 2] + 64) * (rng__uniform(&rng) - 0.5));
+		}
+		low[2] = -64;
+		high[2] = 64;
+		config(&c);
+		c.loss = FIT_SQUARE;
+		ck_assert_int_eq(fit__train(&c, &train, &held, &mlp, &report), 0);
+		ck_assert_int_lt(abs(mlp__run(&mlp, high) - mlp__run(&mlp, low)), 60);
+		c.loss = FIT_EXPECTILE;
+		c.expectile = 0.9;
+		c.centre = true;
+		ck_assert_int_eq(fit__train(&c, &train, &held, &mlp, &report), 0);
+		ck_assert_int_gt(mlp__run(&mlp, high) - mlp__run(&mlp, low), 90); /* 512 * (3 / 4 - 1 / 2) = 128 */
+		ck_assert_int_lt(mlp__run(&mlp, high) - mlp__run(&mlp, low), 170);
+		for (size_t i = 0; i < train.nr; i++)
+			sum += mlp__run(&mlp, train.inputs + i * 12);
+		ck_assert_int_lt(llabs(sum), (int64_t)train.nr);
+		dataset__free(&train);
+		dataset__free(&held);
+	}
+END_TEST
+
 /* Targets that have nothing to do with the inputs: it stops early and does not claim to have learnt. */
 START_TEST(stops_when_there_is_nothing_to_learn)
 	{
@@ -289,9 +329,10 @@ int main(void)
 	int failed;
 
 	tcase_add_loop_test(tc, gradient, 0, (int)(sizeof(shapes) / sizeof(shapes[0])));
-	tcase_add_loop_test(tc, loss_gradient, 0, 2);
+	tcase_add_loop_test(tc, loss_gradient, 0, 3);
 	tcase_add_test(tc, adam);
 	tcase_add_loop_test(tc, learns_a_known_function, 0, 2);
+	tcase_add_test(tc, expectile_sees_the_tail);
 	tcase_add_test(tc, stops_when_there_is_nothing_to_learn);
 	tcase_add_test(tc, one_seed_one_net);
 	tcase_add_test(tc, simulated_is_real);
