@@ -5,10 +5,7 @@
 #include <stdlib.h>
 
 #include "agent/wholefile.h"
-
-#ifdef PINTLE_DEFAULT_MODEL
-#include PINTLE_DEFAULT_MODEL /* const uint8_t default_model[] */
-#endif
+#include "default_model.h" /* made by the build: default_model[] if HAS_DEFAULT_MODEL */
 
 uint32_t modelfile__cpu_features(void)
 {
@@ -59,7 +56,7 @@ int modelfile__write(const char *path, const struct model *m, struct pintle_err 
 
 int modelfile__embedded(struct model *ret, struct pintle_err *err)
 {
-#ifdef PINTLE_DEFAULT_MODEL
+#ifdef HAS_DEFAULT_MODEL
 	return parse("the default model of this program", default_model, sizeof(default_model), ret, err);
 #else
 	(void)ret;

@@ -14,7 +14,7 @@
 int wholefile__read(const char *path, size_t max_bytes, char **ret_data, size_t *ret_bytes, struct pintle_err *err);
 
 /*
- * `path` holds these bytes, mode 0644, or what it held before: written beside, synced, renamed. Refuses (-EEXIST) a `path` that is there and is no
+ * `path` holds these bytes, mode 0644 less the umask, or what it held before: written beside, synced, renamed. Refuses (-EEXIST) a `path` that is there and is no
  * regular file: a symbolic link is neither followed nor replaced.
  */
 int wholefile__replace(const char *path, const void *data, size_t bytes, struct pintle_err *err);

@@ -77,16 +77,20 @@ endif
 $(VERSION_STAMP): | $(O)
 	$(Q)printf '%s\n' '$(VERSION)' > $@
 
-# The model that is part of the program, when there is one.
+# The model that is part of the program, when there is one. The stamp is touched when it comes or goes.
 DEFAULT_MODEL := $(wildcard policy/models/default.ptm)
-ifdef DEFAULT_MODEL
-$(O)/obj/agent/modelfile.o: CPPFLAGS_FILE := -DPINTLE_DEFAULT_MODEL='"default_model.h"'
-$(O)/obj/agent/modelfile.o: $(BASE)/default_model.h
-OUTPUTS += $(BASE)/default_model.h
+DEFAULT_MODEL_STAMP := $(BASE)/default_model.stamp
+DEFAULT_MODEL_H := $(BASE)/default_model.h
+ifneq ($(file <$(DEFAULT_MODEL_STAMP)),$(or $(DEFAULT_MODEL),none))
+.PHONY: $(DEFAULT_MODEL_STAMP)
 endif
-$(BASE)/default_model.h: policy/models/default.ptm | $(BASE)
+$(DEFAULT_MODEL_STAMP): | $(BASE)
+	$(Q)printf '%s\n' '$(or $(DEFAULT_MODEL),none)' > $@
+$(DEFAULT_MODEL_H): $(DEFAULT_MODEL) $(DEFAULT_MODEL_STAMP)
 	$(say) EMBED $@
-	$(Q){ echo 'static const unsigned char default_model[] = {'; od -An -v -tu1 $< | sed 's/[0-9][0-9]*/&,/g'; echo '};'; } > $@
+	$(Q){ [ -z '$(DEFAULT_MODEL)' ] || { echo '#define HAS_DEFAULT_MODEL'; echo 'static const unsigned char default_model[] = {'; \
+		od -An -v -tu1 $(DEFAULT_MODEL) | sed 's/[0-9][0-9]*/&,/g'; echo '};'; }; } > $@
+$(O)/obj/agent/modelfile.o: $(DEFAULT_MODEL_H)
 
 $(LIBAGENT): $(call obj,$(filter-out agent/main.c,$(AGENT_SRC))) $(PROTO_OBJ) | $(O)
 $(LIBPOLICY): $(call obj,$(POLICY_SRC)) | $(O)

@@ -336,6 +336,7 @@ START_TEST(files_come_back)
 		struct model got;
 		struct stat st;
 
+		umask(022);
 		ck_assert_int_eq(modelfile__write(path, &model, &err), 0);
 		ck_assert_int_eq(modelfile__read(path, &got, &err), 0);
 		ck_assert_int_eq(got.mlp.path, mlp__best_path(modelfile__cpu_features()));
