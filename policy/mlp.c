@@ -116,8 +116,7 @@ int mlp__multiplier(double m, uint32_t *ret_multiplier, uint32_t *ret_shift)
 		return -1;
 	fraction = frexp(m, &exponent); /* 0.5..1 */
 	mantissa = round(ldexp(fraction, 31));
-	if (mantissa >
-	    MLP_MULTIPLIER_MAX) { /* rounded up to 2^31: the largest multiplier is nearer than half of it an octave up is exact */
+	if (mantissa > MLP_MULTIPLIER_MAX) { /* rounded up to 2^31: half of it, an octave up */
 		mantissa = MLP_MULTIPLIER_MIN;
 		exponent++;
 	}

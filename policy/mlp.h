@@ -36,7 +36,10 @@
 
 enum mlp_activation { MLP_LINEAR = 0, MLP_RELU = 1, MLP_HARD_SIGMOID = 2 };
 
-enum mlp_path { MLP_SCALAR = 0, MLP_AVX2 = 1 };
+enum mlp_path {
+	MLP_SCALAR = 0, /* any 64-bit machine: C, on 128-bit vectors where the compiler has them */
+	MLP_AVX2 = 1,
+};
 #define MLP_CPU_AVX2 1u /* the CPU and the kernel do AVX2 */
 
 /* Weights are stored as the AVX2 path reads them, blocks of 8 outputs by pairs of inputs: see mlp_layer__index. Padding is zero. */
