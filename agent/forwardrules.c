@@ -2,19 +2,18 @@
 /* Following iptables rules with three-valued matches: no, yes, perhaps. */
 #include "agent/forwardrules.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/forwardrules_match.h"
+
 #define FW_MAX_CHAINS 8192u
 #define FW_MAX_RULES 524288u
 #define FW_MAX_STEPS 2000000u
-#define FW_MAX_DEPTH 32
-#define FW_WORD_BYTES 128
-
-enum fw_match { FW_NO = 0, FW_YES, FW_PERHAPS };
+#define FW_MAX_DEPTH 512u     /* nested chains: 200 bytes of stack each and more */
+#define FW_INDEX_SLOTS 16384u /* a power of two, twice the chains */
 
 /* Ways a chain can end for the packet. */
 #define CAN_ACCEPT 1u
@@ -26,6 +25,12 @@ struct fw_chain {
 	size_t name_bytes;
 	uint32_t first, end; /* its rules, others may lie between */
 	bool drops;	     /* policy */
+	bool is_active;	     /* being walked: who comes here again goes round in a circle */
+	/* Ways out found before, by whether a mark may have been set when it was entered: nothing else distinguishes two visits. */
+	struct fw_memo {
+		unsigned int can; /* 0: not walked yet */
+		bool mark_unknown;
+	} memo[2];
 };
 
 struct fw_rule {
@@ -40,206 +45,38 @@ struct fw_table {
 	uint32_t nr_chains, nr_rules, room_chains, room_rules;
 	const struct fw_packet *packet;
 	struct fw_result *result;
-	uint32_t steps;
-	bool mark_unknown; /* a rule on the way may have set it */
+	uint32_t steps, depth;
+	uint32_t index[FW_INDEX_SLOTS]; /* chains by name: number + 1 */
+	bool mark_unknown;		/* a rule on the way may have set it */
 	bool too_big;
 };
-
-/* ---- words ---- */
-
-struct fw_words {
-	const char *at, *end;
-};
-
-/* Next word, unquoted, cut to fit. False at the end. */
-static bool next_word(struct fw_words *words, char out[FW_WORD_BYTES])
-{
-	bool quoted = false;
-	size_t n = 0;
-
-	while (words->at < words->end && *words->at == ' ')
-		words->at++;
-	if (words->at == words->end)
-		return false;
-	for (; words->at < words->end && (quoted || *words->at != ' '); words->at++) {
-		char c = *words->at;
-
-		if (c == '"') {
-			quoted = !quoted;
-			continue;
-		}
-		if (c == '\\' && quoted && words->at + 1 < words->end)
-			c = *++words->at;
-		if (n < FW_WORD_BYTES - 1)
-			out[n++] = c;
-	}
-	out[n] = '\0';
-	return true;
-}
 
 static bool is_word(const char *text, size_t bytes, const char *word)
 {
 	return strlen(word) == bytes && memcmp(text, word, bytes) == 0;
 }
 
-/* ---- matches ---- */
-
-/* "10.0.0.0/8", "10.1.2.3", "10.0.0.0/255.0.0.0", "fd00::/8". */
-static enum fw_match match_addr(const char *text, const struct ip_addr *addr, int family)
-{
-	char copy[FW_WORD_BYTES], *slash;
-	uint8_t want[16] = { 0 }, mask[16] = { 0 };
-	int af = family == 4 ? AF_INET : AF_INET6;
-	size_t bytes = family == 4 ? 4 : 16;
-
-	strcpy(copy, text); /* both FW_WORD_BYTES */
-	slash = strchr(copy, '/');
-	if (slash)
-		*slash++ = '\0';
-	if (inet_pton(af, copy, want) != 1)
-		return FW_PERHAPS;
-	if (!slash) {
-		memset(mask, 0xff, bytes);
-	} else if (inet_pton(af, slash, mask) != 1) {
-		long bits = strtol(slash, NULL, 10);
-
-		for (size_t i = 0; i < bytes; i++, bits -= 8)
-			mask[i] = (uint8_t)(bits >= 8 ? 0xffu : bits > 0 ? 0xff00u >> bits : 0u);
-	}
-	for (size_t i = 0; i < bytes; i++) {
-		if (!mask[i])
-			continue;
-		if (!addr)
-			return FW_PERHAPS;
-		if ((addr->bytes[i] ^ want[i]) & mask[i])
-			return FW_NO;
-	}
-	return FW_YES;
-}
-
-static enum fw_match match_device(const char *pattern, const char *device)
-{
-	size_t len = strlen(pattern);
-
-	if (strcmp(pattern, "+") == 0)
-		return FW_YES;
-	if (!device)
-		return FW_PERHAPS;
-	if (len && pattern[len - 1] == '+')
-		return strncmp(pattern, device, len - 1) == 0 ? FW_YES : FW_NO;
-	return strcmp(pattern, device) == 0 ? FW_YES : FW_NO;
-}
-
-static enum fw_match match_state(const char *list, bool is_reply)
-{
-	char copy[FW_WORD_BYTES], *save, *word;
-
-	strcpy(copy, list);
-	for (word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
-		if (strcmp(word, is_reply ? "ESTABLISHED" : "NEW") == 0)
-			return FW_YES;
-	}
-	return FW_NO; /* RELATED, INVALID, UNTRACKED, SNAT, DNAT: not this packet */
-}
-
-/* Steered packets carry no mark. */
-static enum fw_match match_mark(const char *text, bool unknown)
-{
-	if (unknown)
-		return FW_PERHAPS;
-	return strtoul(text, NULL, 0) == 0 ? FW_YES : FW_NO;
-}
-
-static enum fw_match match_proto(const char *text)
-{
-	if (strcmp(text, "all") == 0 || strcmp(text, "0") == 0)
-		return FW_YES;
-	return strcmp(text, "tcp") == 0 || strcmp(text, "udp") == 0 || strcmp(text, "6") == 0 || strcmp(text, "17") == 0
-		       ? FW_PERHAPS
-		       : FW_NO;
-}
-
-static enum fw_match negate(enum fw_match match, bool negated)
-{
-	if (!negated || match == FW_PERHAPS)
-		return match;
-	return match == FW_YES ? FW_NO : FW_YES;
-}
-
-/* One option and its value. Options that are not known leave the rule open. */
-static enum fw_match match_option(const struct fw_table *table, const char *option, const char *value)
-{
-	const struct fw_packet *packet = table->packet;
-
-	if (strcmp(option, "-s") == 0)
-		return match_addr(value, packet->is_reply ? packet->pod : NULL, packet->family);
-	if (strcmp(option, "-d") == 0)
-		return match_addr(value, packet->is_reply ? NULL : packet->pod, packet->family);
-	if (strcmp(option, "-i") == 0)
-		return match_device(value, packet->in_device);
-	if (strcmp(option, "-o") == 0)
-		return match_device(value, packet->out_device);
-	if (strcmp(option, "-p") == 0)
-		return match_proto(value);
-	if (strcmp(option, "--ctstate") == 0 || strcmp(option, "--state") == 0)
-		return match_state(value, packet->is_reply);
-	if (strcmp(option, "--mark") == 0)
-		return match_mark(value, table->mark_unknown);
-	if (strcmp(option, "-m") == 0 || strcmp(option, "--comment") == 0)
-		return FW_YES;
-	return FW_PERHAPS;
-}
-
-struct fw_parsed {
-	enum fw_match match;
-	bool is_goto;
-	bool has_target;
-	char target[FW_WORD_BYTES];
-};
-
-static void parse_rule(const struct fw_table *table, const struct fw_rule *rule, struct fw_parsed *ret)
-{
-	struct fw_words words = { rule->line, rule->line + rule->bytes };
-	char option[FW_WORD_BYTES], value[FW_WORD_BYTES];
-	bool negated = false;
-
-	*ret = (struct fw_parsed){ .match = FW_YES };
-	while (next_word(&words, option)) {
-		enum fw_match match;
-
-		if (strcmp(option, "!") == 0) {
-			negated = true;
-			continue;
-		}
-		if (option[0] != '-')
-			continue; /* a further value of an option that is not known */
-		if (strcmp(option, "-j") == 0 || strcmp(option, "-g") == 0) {
-			ret->is_goto = option[1] == 'g';
-			ret->has_target = next_word(&words, ret->target);
-			return; /* the target's own options follow */
-		}
-		if (strcmp(option, "-f") == 0)
-			match = FW_NO; /* second and further fragments are never steered */
-		else
-			match = next_word(&words, value) ? match_option(table, option, value) : FW_PERHAPS;
-		match = negate(match, negated);
-		negated = false;
-		if (match == FW_NO)
-			ret->match = FW_NO;
-		else if (match == FW_PERHAPS && ret->match == FW_YES)
-			ret->match = FW_PERHAPS;
-	}
-}
-
 /* ---- walking ---- */
 
-static uint32_t find_chain(const struct fw_table *table, const char *name, size_t bytes)
+/* Where the chain of that name is, or belongs. The index is at most half full. */
+static uint32_t *chain_slot(struct fw_table *table, const char *name, size_t bytes)
 {
-	for (uint32_t i = 0; i < table->nr_chains; i++) {
-		if (table->chains[i].name_bytes == bytes && memcmp(table->chains[i].name, name, bytes) == 0)
-			return i;
+	uint32_t at = 2166136261u; /* FNV-1a */
+
+	for (size_t i = 0; i < bytes; i++)
+		at = (at ^ (unsigned char)name[i]) * 16777619u;
+	for (;; at++) {
+		uint32_t *slot = &table->index[at & (FW_INDEX_SLOTS - 1)];
+		const struct fw_chain *chain = *slot ? &table->chains[*slot - 1] : NULL;
+
+		if (!chain || (chain->name_bytes == bytes && memcmp(chain->name, name, bytes) == 0))
+			return slot;
 	}
-	return UINT32_MAX;
+}
+
+static uint32_t find_chain(struct fw_table *table, const char *name, size_t bytes)
+{
+	return *chain_slot(table, name, bytes) - 1; /* UINT32_MAX: none */
 }
 
 static bool goes_on(const char *target)
@@ -271,9 +108,9 @@ static void note_rule(const struct fw_table *table, const struct fw_rule *rule)
 	out[n + m] = '\0';
 }
 
-static unsigned int walk(struct fw_table *table, uint32_t chain, int depth);
+static unsigned int visit(struct fw_table *table, uint32_t chain);
 
-static unsigned int follow_target(struct fw_table *table, const struct fw_parsed *parsed, int depth)
+static unsigned int follow_target(struct fw_table *table, const struct fw_parsed *parsed)
 {
 	uint32_t chain;
 
@@ -292,10 +129,10 @@ static unsigned int follow_target(struct fw_table *table, const struct fw_parsed
 	chain = find_chain(table, parsed->target, strlen(parsed->target));
 	if (chain == UINT32_MAX)
 		return CAN_ACCEPT | CAN_DROP | CAN_RETURN; /* NFQUEUE and other extensions */
-	return walk(table, chain, depth + 1);
+	return visit(table, chain);
 }
 
-/* Counts a step. True: there were too many of them, or of nested chains, and no answer will come. */
+/* Counts a step. True: there were too many of them, and no answer will come. */
 static bool gives_up(struct fw_table *table)
 {
 	if (++table->steps > FW_MAX_STEPS)
@@ -304,14 +141,10 @@ static bool gives_up(struct fw_table *table)
 }
 
 /* How the packet can leave `chain`. */
-static unsigned int walk(struct fw_table *table, uint32_t chain, int depth)
+static unsigned int walk(struct fw_table *table, uint32_t chain)
 {
 	unsigned int can = 0;
 
-	if (depth > FW_MAX_DEPTH) {
-		table->too_big = true;
-		return CAN_ACCEPT | CAN_DROP | CAN_RETURN;
-	}
 	for (uint32_t i = table->chains[chain].first; i < table->chains[chain].end; i++) {
 		const struct fw_rule *rule = &table->rules[i];
 		struct fw_parsed parsed;
@@ -321,7 +154,7 @@ static unsigned int walk(struct fw_table *table, uint32_t chain, int depth)
 			return CAN_ACCEPT | CAN_DROP | CAN_RETURN;
 		if (rule->chain != chain)
 			continue;
-		parse_rule(table, rule, &parsed);
+		fw_rule__parse(table->packet, table->mark_unknown, rule->line, rule->bytes, &parsed);
 		if (parsed.match == FW_NO)
 			continue;
 		if (parsed.has_target && strcmp(parsed.target, "RETURN") == 0) {
@@ -330,7 +163,7 @@ static unsigned int walk(struct fw_table *table, uint32_t chain, int depth)
 				return can;
 			continue;
 		}
-		ways = follow_target(table, &parsed, depth);
+		ways = follow_target(table, &parsed);
 		if (ways & CAN_DROP)
 			note_rule(table, rule);
 		can |= ways & (CAN_ACCEPT | CAN_DROP);
@@ -340,6 +173,32 @@ static unsigned int walk(struct fw_table *table, uint32_t chain, int depth)
 			return can;
 	}
 	return can | CAN_RETURN;
+}
+
+/*
+ * Each chain is walked once, or twice for the two states of the mark: chains that call each other in layers have more ways through them than
+ * could be followed. Circles, which the kernel refuses, are not followed; nor is a nesting that no stack would hold.
+ */
+static unsigned int visit(struct fw_table *table, uint32_t chain)
+{
+	struct fw_chain *c = &table->chains[chain];
+	struct fw_memo *memo = &c->memo[table->mark_unknown];
+
+	if (memo->can) {
+		table->mark_unknown = memo->mark_unknown;
+		return memo->can;
+	}
+	if (c->is_active || table->depth == FW_MAX_DEPTH) {
+		table->too_big = true;
+		return CAN_ACCEPT | CAN_DROP | CAN_RETURN;
+	}
+	c->is_active = true;
+	table->depth++;
+	memo->can = walk(table, chain);
+	memo->mark_unknown = table->mark_unknown;
+	table->depth--;
+	c->is_active = false;
+	return memo->can;
 }
 
 /* ---- reading ---- */
@@ -364,6 +223,7 @@ static int read_chain(struct fw_table *table, const char *line, size_t bytes)
 {
 	const char *blank = memchr(line + 1, ' ', bytes - 1);
 	struct fw_chain *chain;
+	uint32_t *slot;
 
 	if (!blank)
 		return 0;
@@ -372,6 +232,9 @@ static int read_chain(struct fw_table *table, const char *line, size_t bytes)
 		return -E2BIG;
 	chain = &table->chains[table->nr_chains++];
 	*chain = (struct fw_chain){ .name = line + 1, .name_bytes = (size_t)(blank - line - 1) };
+	slot = chain_slot(table, chain->name, chain->name_bytes);
+	if (!*slot) /* a name that stands twice: the first */
+		*slot = table->nr_chains;
 	chain->drops = (size_t)(line + bytes - blank) > 5 && memcmp(blank, " DROP", 5) == 0;
 	return 0;
 }
@@ -431,18 +294,23 @@ static int read_table(struct fw_table *table, const char *text, size_t bytes)
 int forwardrules__judge(const char *text, size_t bytes, const struct fw_packet *packet, struct fw_result *ret)
 {
 	struct fw_result result = { .verdict = FW_ACCEPT };
-	struct fw_table table = { .packet = packet, .result = &result };
+	struct fw_table *table = calloc(1, sizeof(*table));
 	uint32_t forward;
 	unsigned int can;
-	int code = read_table(&table, text, bytes);
+	int code;
 
-	forward = find_chain(&table, "FORWARD", 7);
+	if (!table)
+		return -ENOMEM;
+	table->packet = packet;
+	table->result = &result;
+	code = read_table(table, text, bytes);
+	forward = find_chain(table, "FORWARD", 7);
 	if (code == 0 && forward != UINT32_MAX) {
 		result.has_chain = true;
-		can = walk(&table, forward, 0);
+		can = visit(table, forward);
 		if (can & CAN_RETURN)
-			can |= table.chains[forward].drops ? CAN_DROP : CAN_ACCEPT;
-		if (table.too_big)
+			can |= table->chains[forward].drops ? CAN_DROP : CAN_ACCEPT;
+		if (table->too_big)
 			result.verdict = FW_OPEN;
 		else if ((can & (CAN_ACCEPT | CAN_DROP)) == (CAN_ACCEPT | CAN_DROP))
 			result.verdict = FW_OPEN;
@@ -453,8 +321,9 @@ int forwardrules__judge(const char *text, size_t bytes, const struct fw_packet *
 		else if (!result.rule[0])
 			strcpy(result.rule, "policy DROP");
 	}
-	free(table.chains);
-	free(table.rules);
+	free(table->chains);
+	free(table->rules);
+	free(table);
 	if (code == 0)
 		*ret = result;
 	return code;

@@ -35,7 +35,7 @@ struct fw_result {
 	char rule[FW_RULE_BYTES]; /* what drops, or leaves it open; "policy DROP" for the chain's policy */
 };
 
-/* Judges one output of iptables-save or ip6tables-save; other tables in it are skipped. Pure. -E2BIG: more rules than can be followed. */
+/* Judges one output of iptables-save or ip6tables-save; other tables in it are skipped. Pure. -E2BIG: more rules than can be held; -ENOMEM. */
 int forwardrules__judge(const char *text, size_t bytes, const struct fw_packet *packet, struct fw_result *ret);
 
 /* Base chains of `nft -j list chains` at the forward hook whose policy is drop, save those of iptables-nft (ip/ip6 filter FORWARD), as
