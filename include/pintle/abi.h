@@ -15,6 +15,8 @@
 
 #include <linux/types.h>
 
+#include "pintle/abi_shown.h" /* members called `shown` */
+
 /* Layout version of every structure and map here. A pinned map of another version is refused, never reinterpreted. */
 #define PINTLE_ABI_VERSION 2
 
@@ -36,8 +38,11 @@
 /* ---- flow table (design: 16 B slots, 4 to a cache line, two candidate buckets) ---- */
 
 struct pintle_slot {
-	__u64 key;   /* IPv4: pintle_mix() of (saddr, sport, frontend), a bijection; IPv6: 64-bit hash. See flowkey.h */
-	__u64 state; /* PINTLE_FS_*; a slot without VALID and BUSY is free whatever else it holds */
+	__u64 key; /* IPv4: pintle_mix() of (saddr, sport, frontend), a bijection; IPv6: 64-bit hash. See flowkey.h */
+	union {
+		__u64 state; /* PINTLE_FS_*; a slot without VALID and BUSY is free whatever else it holds */
+		struct pintle_state_bits shown;
+	};
 };
 PINTLE_ASSERT_SIZE(struct pintle_slot, 16);
 
@@ -101,13 +106,18 @@ PINTLE_ASSERT_SIZE(struct pintle_bucket, 64);
 #define PINTLE_EP_VALID 0x01u
 #define PINTLE_EP_LOCAL 0x02u /* wildcard of a VIP that is an address of this node: unknown ports pass */
 struct pintle_ep4 {
-	__be32 addr_be; /* the first 8 bytes are compared and published as one word */
-	__be16 port_be; /* 0 with proto 0: "this VIP is ours", any port */
-	__u8 proto;	/* IPPROTO_TCP, IPPROTO_UDP; 0 in the reverse tables */
-	__u8 flags;	/* PINTLE_EP_* */
-	__u16 id;	/* frontend id, or pod id in the reverse tables */
-	__u16 service;	/* service id (frontends only) */
-	__u16 inv_sum;	/* ones-complement sum of ~addr and ~port, folded (see csum.h) */
+	union {
+		struct { /* compared and published as one word */
+			__be32 addr_be;
+			__be16 port_be; /* 0 with proto 0: "this VIP is ours", any port */
+			__u8 proto;	/* IPPROTO_TCP, IPPROTO_UDP; 0 in the reverse tables */
+			__u8 flags;	/* PINTLE_EP_* */
+		};
+		struct pintle_ep4_shown shown;
+	};
+	__u16 id;      /* frontend id, or pod id in the reverse tables */
+	__u16 service; /* service id (frontends only) */
+	__u16 inv_sum; /* ones-complement sum of ~addr and ~port, folded (see csum.h) */
 	__u16 pad;
 };
 PINTLE_ASSERT_SIZE(struct pintle_ep4, 16);
@@ -118,10 +128,15 @@ struct pintle_ep4_bucket {
 PINTLE_ASSERT_SIZE(struct pintle_ep4_bucket, 64);
 
 struct pintle_ep6 {
-	__be32 addr_be[4]; /* written before, compared after, the word below */
-	__be16 port_be;
-	__u8 proto;
-	__u8 flags;
+	union {
+		struct {
+			__be32 addr_be[4]; /* written before, compared after, the word below */
+			__be16 port_be;
+			__u8 proto;
+			__u8 flags;
+		};
+		struct pintle_ep6_shown shown;
+	};
 	__u16 id;
 	__u16 service;
 	__u16 inv_sum;
@@ -136,10 +151,15 @@ PINTLE_ASSERT_SIZE(struct pintle_ep6_bucket, 64);
 
 /* By frontend id: what the reverse direction writes back. An id is used again without a look at the flows (docs/state.md). */
 struct pintle_frontend {
-	__be32 addr_be[4]; /* IPv4 in [0], the rest zero */
-	__be16 port_be;
-	__u8 proto;
-	__u8 family; /* 4, 6; 0 = unused id */
+	union {
+		struct {
+			__be32 addr_be[4]; /* IPv4 in [0], the rest zero */
+			__be16 port_be;
+			__u8 proto;
+			__u8 family; /* 4, 6; 0 = unused id */
+		};
+		struct pintle_frontend_shown shown;
+	};
 	__u16 service;
 	__u16 sum; /* ones-complement sum of addr and port, folded */
 	__u32 pad[2];
@@ -164,10 +184,19 @@ enum pintle_policy {
 	PINTLE_POLICY_WEIGHTED, /* picks[random] */
 	PINTLE_POLICY_P2C,	/* two random members, the lower load wins */
 	PINTLE_POLICY_MAX,
-};
+} __attribute__((packed));
 
 #define PINTLE_SVC_REDIRECT 0x01u  /* delivery asked for: redirect where the pod allows it */
 #define PINTLE_SVC_LOAD_OPEN 0x02u /* load = open connections instead of awaited requests */
+
+struct pintle_pool_shown {
+#ifdef __CHECKER__ /* sparse knows no enumerations of one byte */
+	__u8 policy;
+#else
+	enum pintle_policy policy;
+#endif
+	struct pintle_svc_bits flags;
+};
 
 #define PINTLE_CLASS_PLAIN 0x01u /* production is chosen by load alone too */
 
@@ -177,8 +206,13 @@ struct pintle_pool {
 	__u32 picks_line;   /* first line in the picks map */
 	__u32 nr_picks;	    /* entries (0 = none); any number, not only powers of two */
 	__u16 nr_members;   /* usable pods: 0 = reject */
-	__u8 policy;	    /* enum pintle_policy */
-	__u8 flags;	    /* PINTLE_SVC_* */
+	union {
+		struct {
+			__u8 policy; /* enum pintle_policy */
+			__u8 flags;  /* PINTLE_SVC_* */
+		};
+		struct pintle_pool_shown shown;
+	};
 	/* the next 8 bytes change while the pool is active, by one store */
 	__u8 sample_shift; /* 1 of 2^shift new flows is timed */
 	__u8 holdout;	   /* of 256 hash buckets: chosen by load alone, whatever was learned */
@@ -229,14 +263,19 @@ PINTLE_ASSERT_SIZE(struct pintle_pick_line, 64);
 #define PINTLE_POD_GONE 0x08u	  /* set by the agent: its device is gone; takes no new flows until it is back */
 
 struct pintle_pod {
-	__be32 addr_be[4]; /* IPv4 in [0] */
-	__be16 port_be;
-	__u8 family;	    /* 4 or 6 */
-	__u8 flags;	    /* PINTLE_POD_* */
-	__u16 sum;	    /* ones-complement sum of addr and port, folded */
-	__u16 addr_sum;	    /* of addr alone (IPv4 header checksum) */
-	__u64 dmac_gen;	    /* 6 bytes destination MAC (first byte lowest) | 16-bit generation << 48; 0 = unknown */
-	__u64 smac_gen;	    /* the same for the source; used only while both generations are equal */
+	union {
+		struct {
+			__be32 addr_be[4]; /* IPv4 in [0] */
+			__be16 port_be;
+			__u8 family;	/* 4 or 6 */
+			__u8 flags;	/* PINTLE_POD_* */
+			__u16 sum;	/* ones-complement sum of addr and port, folded */
+			__u16 addr_sum; /* of addr alone (IPv4 header checksum) */
+			__u64 dmac_gen; /* 6 bytes destination MAC (first byte lowest) | 16-bit generation << 48; 0 = unknown */
+			__u64 smac_gen; /* the same for the source; used only while both generations are equal */
+		};
+		struct pintle_pod_shown shown;
+	};
 	__u32 ifindex;	    /* host-side device that leads to the pod (a bridge's port, not the bridge); 0 = unknown */
 	__u32 devmap;	    /* its slot in the devmap */
 	__u16 detail;	    /* slot + 1 in pod_stats; 0 = none */

@@ -23,6 +23,13 @@ struct abi_field {
 	size_t offset, size;
 };
 
+/* Bit-fields; `word` is what the structure looks like with all bits of this one set. */
+struct abi_bits {
+	const char *of, *name;
+	unsigned int shift, bits;
+	unsigned long long (*word)(void);
+};
+
 struct abi_struct {
 	const char *name;
 	size_t size;
@@ -43,6 +50,22 @@ static const struct abi_struct structs[] = {
 
 static const struct abi_field fields[] = {
 #define ABI_FIELD(of, field) { #of, #field, offsetof(struct of, field), sizeof(((struct of *)0)->field) },
+#include "abi_list.def"
+};
+
+#define ABI_BITS(of, field, shift, bits)             \
+	static unsigned long long of##_##field(void) \
+	{                                            \
+		struct of all = { 0 };               \
+		unsigned long long word = 0;         \
+		all.field = (1u << (bits)) - 1;      \
+		memcpy(&word, &all, sizeof(all));    \
+		return word;                         \
+	}
+#include "abi_list.def"
+
+static const struct abi_bits bits[] = {
+#define ABI_BITS(of, field, shift, bits) { #of, #field, (unsigned int)(shift), bits, of##_##field },
 #include "abi_list.def"
 };
 
@@ -97,19 +120,51 @@ static void result(const char *what, const char *name)
 	is_good = true;
 }
 
-static const struct btf_member *find_member(const struct btf *btf, const struct btf_type *t, const char *name)
+/* What a member without a name holds has the names of the structure around it. */
+static const struct btf_type *unnamed(const struct btf *btf, const struct btf_member *m)
+{
+	const char *name = btf__name_by_offset(btf, m->name_off);
+	const struct btf_type *t = btf__type_by_id(btf, m->type);
+
+	return !name[0] && btf_is_composite(t) ? t : NULL;
+}
+
+static const struct btf_member *find_member(const struct btf *btf, const struct btf_type *t, const char *name,
+					    unsigned int *ret_offset_bits, unsigned int *ret_bits)
+{
+	const struct btf_member *m = btf_members(t), *found;
+
+	for (unsigned int i = 0; i < btf_vlen(t); i++) {
+		unsigned int offset = btf_member_bit_offset(t, i);
+
+		if (!strcmp(btf__name_by_offset(btf, m[i].name_off), name)) {
+			*ret_offset_bits = offset;
+			*ret_bits = btf_member_bitfield_size(t, i);
+			return &m[i];
+		}
+		found = unnamed(btf, &m[i]) ? find_member(btf, unnamed(btf, &m[i]), name, ret_offset_bits, ret_bits) : NULL;
+		if (found) {
+			*ret_offset_bits += offset;
+			return found;
+		}
+	}
+	return NULL;
+}
+
+static unsigned int count_members(const struct btf *btf, const struct btf_type *t)
 {
 	const struct btf_member *m = btf_members(t);
+	unsigned int nr = 0;
 
 	for (unsigned int i = 0; i < btf_vlen(t); i++)
-		if (!strcmp(btf__name_by_offset(btf, m[i].name_off), name))
-			return &m[i];
-	return NULL;
+		nr += unnamed(btf, &m[i]) ? count_members(btf, unnamed(btf, &m[i])) : 1;
+	return nr;
 }
 
 static void compare_field(const struct btf *btf, const struct btf_type *t, const struct abi_field *f)
 {
-	const struct btf_member *m = find_member(btf, t, f->name);
+	unsigned int offset_bits, nr_bits;
+	const struct btf_member *m = find_member(btf, t, f->name, &offset_bits, &nr_bits);
 	long long size;
 
 	if (!m) {
@@ -117,10 +172,23 @@ static void compare_field(const struct btf *btf, const struct btf_type *t, const
 		return;
 	}
 	size = btf__resolve_size(btf, m->type);
-	if (m->offset != f->offset * 8)
-		differs("%s.%s: offset %zu bytes here, %u bits in BTF", f->of, f->name, f->offset, m->offset);
+	if (offset_bits != f->offset * 8)
+		differs("%s.%s: offset %zu bytes here, %u bits in BTF", f->of, f->name, f->offset, offset_bits);
 	if (size < 0 || (size_t)size != f->size)
 		differs("%s.%s: %zu bytes here, %lld in BTF", f->of, f->name, f->size, size);
+}
+
+static void compare_bits(const struct btf *btf, const struct btf_type *t, const struct abi_bits *b)
+{
+	unsigned long long mask = (1ull << b->bits) - 1;
+	unsigned int offset_bits, nr_bits;
+
+	if (b->word() != mask << b->shift)
+		differs("%s.%s: word %#llx here, %#llx by its masks", b->of, b->name, b->word(), mask << b->shift);
+	if (!find_member(btf, t, b->name, &offset_bits, &nr_bits))
+		differs("%s.%s is not in BTF", b->of, b->name);
+	else if (offset_bits != b->shift || nr_bits != b->bits)
+		differs("%s.%s: %u bits at %u here, %u at %u in BTF", b->of, b->name, b->bits, b->shift, nr_bits, offset_bits);
 }
 
 static void compare_struct(const char *what, const struct btf *btf, const struct abi_struct *s)
@@ -142,8 +210,14 @@ static void compare_struct(const char *what, const struct btf *btf, const struct
 		nr_fields++;
 		compare_field(btf, t, &fields[i]);
 	}
-	if (nr_fields != btf_vlen(t))
-		differs("struct %s: %u fields in abi_list.def, %u in BTF", s->name, nr_fields, btf_vlen(t));
+	for (size_t i = 0; i < NR(bits); i++) {
+		if (strcmp(bits[i].of, s->name))
+			continue;
+		nr_fields++;
+		compare_bits(btf, t, &bits[i]);
+	}
+	if (nr_fields != count_members(btf, t))
+		differs("struct %s: %u fields in abi_list.def, %u in BTF", s->name, nr_fields, count_members(btf, t));
 	result(what, s->name);
 }
 

@@ -254,6 +254,13 @@ test_reads_well()
 		bpftool -j map dump pinned "$map" >"$PT_TMP/dump"
 		jq -e 'length > 0' "$PT_TMP/dump" >/dev/null || [ "${map##*/}" = pt_devmap ]
 	done
+	# addresses as bytes, flags by name, beside the words
+	bpftool -j map lookup pinned "$PT_PIN_DIR/pt_pods" key 0 0 0 0 | jq -e --arg a "$PT_POD1_IP4" '.formatted.value[""].shown |
+		(.addr[0:4] | join(".")) == $a and .port == [31, 144] and .flags.in_use == "0x1" and .flags.drain == "0x0"' >/dev/null
+	bpftool -j map dump pinned "$PT_PIN_DIR/pt_services" |
+		jq -e '[.[].formatted.value.pool[][""].shown.policy] | index("PINTLE_POLICY_RR") != null' >/dev/null
+	bpftool -j map lookup pinned "$PT_PIN_DIR/pt_flows" key 0 0 0 0 |
+		jq -e '.formatted.value.slot[0][""].shown | .valid == "0x0" and has("backend") and has("awaiting")' >/dev/null
 	bpftool -j map dump pinned "$PT_PIN_DIR/pt_meta" | jq -e '.[0].formatted.value.abi_version >= 1' >/dev/null
 	pt_pintle -o jsonl status | jq -e '.maps | length > 15' >/dev/null
 }
