@@ -9,11 +9,13 @@ static int (*const main_verbs[CMD_NR_VERBS])(const struct cmd_args *args) = {
 #include "agent/options.def"
 };
 
-/* Called by the shell's completion; not in the help: `pintle complete WORD...`, `pintle complete --markdown`. */
+/* Called by the shell's completion; not in the help: `pintle complete WORD...`, `pintle complete --markdown|--man`. */
 static int main__complete(int argc, char **argv)
 {
 	if (argc == 1 && !strcmp(argv[0], "--markdown"))
 		opt__markdown(stdout);
+	else if (argc == 1 && !strcmp(argv[0], "--man"))
+		opt__man(stdout);
 	else
 		opt__complete(stdout, argc, argv);
 	return fflush(stdout) ? CMD_FAILURE : CMD_OK;

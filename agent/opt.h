@@ -44,6 +44,8 @@ void opt__help(FILE *file, enum cmd_verb verb);
 void opt__complete(FILE *file, int nr_words, char *const *words);
 /* docs/cli.md. */
 void opt__markdown(FILE *file);
+/* pintle(8), in the man macros of troff. */
+void opt__man(FILE *file);
 /* "pod drain". */
 const char *opt__verb_name(enum cmd_verb verb);
 

@@ -8,10 +8,7 @@
 #include "agent/cmd.h"
 #include "agent/opt_table.h"
 
-static const struct {
-	int code;
-	const char *text;
-} opt_exits[] = {
+const struct opt_exit opt_exits[OPT_NR_EXITS] = {
 	{ CMD_OK, "done" },
 	{ CMD_FAILURE, "tried and failed; the reason is on stderr" },
 	{ CMD_USAGE, "the command line is wrong; nothing was done" },
@@ -27,8 +24,7 @@ static void opt__left_column(const struct opt_option *o, char *out, size_t out_b
 	snprintf(out, out_bytes, "%s--%s%s%s", letter, o->name, o->metavar ? " " : "", o->metavar ? o->metavar : "");
 }
 
-/* ", 1 to 16384, default 1024" as far as it applies. */
-static void opt__range(const struct opt_option *o, char *out, size_t out_bytes)
+void opt_option__range(const struct opt_option *o, char *out, size_t out_bytes)
 {
 	char min[32] = "", max[32] = "", range[80] = "";
 
@@ -58,7 +54,7 @@ static void opt__options_help(FILE *file, enum cmd_verb verb, int is_global)
 		if (!opt_option__applies(o, verb) || (o->verbs == ~0ull) != is_global)
 			continue;
 		opt__left_column(o, left, sizeof(left));
-		opt__range(o, range, sizeof(range));
+		opt_option__range(o, range, sizeof(range));
 		fprintf(file, "  %-32s %s%s\n", left, o->help, range);
 	}
 }
@@ -104,7 +100,7 @@ void opt__help(FILE *file, enum cmd_verb verb)
 	fputs("  help [VERB]      this page, or that of a verb\n\noptions:\n", file);
 	opt__options_help(file, CMD_NR_VERBS, 1);
 	fputs("\nexit codes:\n", file);
-	for (i = 0; i < sizeof(opt_exits) / sizeof(opt_exits[0]); i++)
+	for (i = 0; i < OPT_NR_EXITS; i++)
 		fprintf(file, "  %d  %s\n", opt_exits[i].code, opt_exits[i].text);
 }
 
@@ -162,7 +158,7 @@ void opt__markdown(FILE *file)
 	      "(`_ns`, `_bytes`), addresses are text. Members may be added to JSON output; they do not change their meaning.\n\n"
 	      "| exit code | meaning |\n|---|---|\n",
 	      file);
-	for (i = 0; i < sizeof(opt_exits) / sizeof(opt_exits[0]); i++)
+	for (i = 0; i < OPT_NR_EXITS; i++)
 		fprintf(file, "| %d | %s |\n", opt_exits[i].code, opt_exits[i].text);
 	fputs("\n## Global options\n\n", file);
 	opt__markdown_options(file, CMD_NR_VERBS, 1);

@@ -29,6 +29,13 @@ struct opt_option {
 	const char *help;
 };
 
+struct opt_exit {
+	int code; /* enum cmd_exit */
+	const char *text;
+};
+
+#define OPT_NR_EXITS 4
+extern const struct opt_exit opt_exits[OPT_NR_EXITS];
 extern const struct opt_verb opt_verbs[CMD_NR_VERBS];
 extern const struct opt_option opt_options[CMD_NR_OPTIONS];
 
@@ -36,6 +43,9 @@ static inline bool opt_option__applies(const struct opt_option *option, enum cmd
 {
 	return verb == CMD_NR_VERBS ? option->verbs == ~0ull : (option->verbs >> verb & 1) != 0;
 }
+
+/* " (1 to 16384, default 1024)" as far as it applies, else "". */
+void opt_option__range(const struct opt_option *option, char *out, size_t out_bytes);
 
 static inline bool opt_option__has_value(const struct opt_option *option)
 {

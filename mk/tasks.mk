@@ -48,9 +48,16 @@ format: ## rewrite the sources in the house format
 
 PREFIX ?= /usr/local
 INSTALL ?= install
-install: all ## install under DESTDIR and PREFIX
-	$(Q)$(INSTALL) -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/doc/pintle
+COMPLETION_DIR ?= $(PREFIX)/share/bash-completion/completions
+MAN_DIR ?= $(PREFIX)/share/man
+$(O)/pintle.8: $(PROGRAM)
+	$(say) GEN $@
+	$(Q)$(PROGRAM) complete --man > $@
+install: all $(O)/pintle.8 ## install under DESTDIR and PREFIX: program, bash completion, manual page, documentation
+	$(Q)$(INSTALL) -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/share/doc/pintle $(DESTDIR)$(COMPLETION_DIR) $(DESTDIR)$(MAN_DIR)/man8
 	$(Q)$(INSTALL) -m 0755 $(PROGRAM) $(DESTDIR)$(PREFIX)/sbin/pintle
+	$(Q)$(INSTALL) -m 0644 deploy/completion/pintle.bash $(DESTDIR)$(COMPLETION_DIR)/pintle
+	$(Q)$(INSTALL) -m 0644 $(O)/pintle.8 $(DESTDIR)$(MAN_DIR)/man8/pintle.8
 	$(Q)$(INSTALL) -m 0644 LICENSE $(wildcard README.md docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/pintle
 
 clean: ## remove everything that was built

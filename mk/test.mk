@@ -2,6 +2,7 @@
 # What is run by whom. tests/run.sh takes one word list per test and prints the totals.
 
 NET_TESTS := $(sort $(wildcard tests/net/test_*.sh))
+INSTALL_TESTS := $(sort $(wildcard tests/install/test_*.sh))
 VERIFIER_TESTS := $(sort $(wildcard tests/verifier/test_*.sh))
 each = $(foreach t,$(1),'$(t)')
 
@@ -16,16 +17,17 @@ RUN_SAN = $(foreach t,$(patsubst %.c,$(BASE)/san/%,$(UNIT_SRC)),'$(san_env) $(t)
 RUN_BPF = $(if $(BPFTEST_BIN),'timeout=900 CK_DEFAULT_TIMEOUT=300 $(BPFTEST_BIN)')
 RUN_ABI = $(if $(ABI_BIN),'$(ABI_BIN) $(BPF_OBJ) $(BASE)/tests/abi_types.bpf.o')
 RUN_VERIFIER = $(if $(VERIFIER_BIN),'$(VERIFIER_BIN) $(BPF_OBJ) tests/verifier/budget.txt') $(call each,$(VERIFIER_TESTS))
+RUN_INSTALL = $(call each,$(INSTALL_TESTS))
 RUN_NET = $(call each,$(NET_TESTS))
 
-.PHONY: check run-check test-unit test-bpf test-net test-verifier test-san fuzz run-fuzz fuzz-programs san-programs san-set
+.PHONY: check run-check test-unit test-install test-bpf test-net test-verifier test-san fuzz run-fuzz fuzz-programs san-programs san-set
 check: ## install what the tests need, build, run every test (root); the last line is the totals
 	$(Q)scripts/install-deps.sh build test vm
 	$(Q)$(MAKE) run-check
 
 # CHECK_EXTRA: more tests in front, in the words of tests/run.sh.
 run-check: all programs benches san-programs
-	$(Q)tests/run.sh $(CHECK_EXTRA) $(RUN_UNIT) $(RUN_REPLAY) $(RUN_ABI) $(RUN_SAN) $(RUN_BPF) $(RUN_VERIFIER) $(RUN_NET)
+	$(Q)tests/run.sh $(CHECK_EXTRA) $(RUN_UNIT) $(RUN_REPLAY) $(RUN_INSTALL) $(RUN_ABI) $(RUN_SAN) $(RUN_BPF) $(RUN_VERIFIER) $(RUN_NET)
 
 san-programs:
 	$(Q)$(MAKE) SAN=1 san-set
@@ -40,6 +42,8 @@ test-bpf: all $(BPFTEST_BIN) $(ABI_BIN) ## packet fixtures in the kernel, ABI ag
 	$(Q)tests/run.sh $(RUN_BPF) $(RUN_ABI)
 test-verifier: all $(VERIFIER_BIN) ## instruction budgets here and on Debian's 6.1 in a VM (root)
 	$(Q)tests/run.sh $(RUN_VERIFIER)
+test-install: all ## what make install leaves under DESTDIR
+	$(Q)tests/run.sh $(RUN_INSTALL)
 test-net: all benches $(NETTOOL_BIN) ## end to end in network namespaces (root)
 	$(Q)tests/run.sh $(RUN_NET)
 

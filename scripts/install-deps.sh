@@ -9,7 +9,8 @@ declare -A GROUP=(
 		protobuf-c-compiler libprotobuf-c-dev
 		linux-libc-dev pkg-config git"
 	[demo]="iproute2 ethtool procps gnuplot-nox jq"
-	[test]="check libclang-rt-14-dev iproute2 ethtool iptables nftables tcpdump libpcap-dev libcap2-bin conntrack procps jq python3-prometheus-client"
+	[test]="check libclang-rt-14-dev iproute2 ethtool iptables nftables tcpdump libpcap-dev libcap2-bin conntrack procps jq python3-prometheus-client
+		groff-base"
 	[lint]="clang-format clang-tidy cppcheck sparse shellcheck pmccabe"
 	[vm]="qemu-system-x86 busybox-static cpio kmod"
 )
