@@ -168,10 +168,10 @@ static __always_inline __u32 capture_bytes(__u64 bytes)
 /* A fresh load each time: a copy in a 32-bit register is no packet pointer to the verifier. */
 #define PACKET_AT(field) ((void *)(long)*(const volatile __u32 *)&(field))
 
-/* Keeps the packet that the previous iteration left. True when the run is over: its extra iteration only takes the last packet. */
-static __always_inline bool xdp_capture(struct xdp_md *ctx, struct driver_ctl *c)
+/* Keeps the packet that the previous iteration left, `bytes` long; `ctx` of an XDP or a TC program. True when the run is over: its extra iteration
+ * only takes the last packet. */
+static __always_inline bool capture_last(void *ctx, bool is_xdp, __u32 bytes, struct driver_ctl *c)
 {
-	__u32 bytes = (__u32)(PACKET_AT(ctx->data_end) - PACKET_AT(ctx->data));
 	struct driver_capture *to;
 	struct flow f;
 
@@ -182,7 +182,8 @@ static __always_inline bool xdp_capture(struct xdp_md *ctx, struct driver_ctl *c
 		flow_of(c, c->next - 1, &f);
 		to->flow = f.id;
 		to->bytes = bytes;
-		if (bpf_xdp_load_bytes(ctx, 0, to->data, capture_bytes(bytes)))
+		if (is_xdp ? bpf_xdp_load_bytes(ctx, 0, to->data, capture_bytes(bytes))
+			   : bpf_skb_load_bytes(ctx, 0, to->data, capture_bytes(bytes)))
 			c->broken++;
 	}
 	return c->next - c->first >= c->limit;
@@ -208,7 +209,7 @@ static __always_inline int drive_xdp(struct xdp_md *ctx)
 	__u32 zero = 0, slot;
 	struct driver_ctl *c = bpf_map_lookup_elem(&ctl, &zero);
 
-	if (!c || (c->limit && xdp_capture(ctx, c)))
+	if (!c || (c->limit && capture_last(ctx, true, (__u32)(PACKET_AT(ctx->data_end) - PACKET_AT(ctx->data)), c)))
 		return XDP_ABORTED;
 	if (xdp_restore(ctx, c) || next_packet(PACKET_AT(ctx->data), PACKET_AT(ctx->data_end), c, &slot)) {
 		c->broken++;
@@ -233,26 +234,6 @@ int driver_xdp_frags(struct xdp_md *ctx)
 	return drive_xdp(ctx);
 }
 
-/* Keeps the packet that the previous iteration left. True when the run is over: its extra iteration only takes the last packet. */
-static __always_inline bool tc_capture(struct __sk_buff *skb, struct driver_ctl *c)
-{
-	__u32 bytes = skb->len;
-	struct driver_capture *to;
-	struct flow f;
-
-	if (c->next > c->first) {
-		to = capture_entry(c, c->next - 1);
-		if (!to)
-			return true;
-		flow_of(c, c->next - 1, &f);
-		to->flow = f.id;
-		to->bytes = bytes;
-		if (bpf_skb_load_bytes(skb, 0, to->data, capture_bytes(bytes)))
-			c->broken++;
-	}
-	return c->next - c->first >= c->limit;
-}
-
 /* A TC target must leave the length alone: there is no cheap way to see where an skb's head was. */
 SEC("tc")
 int driver_tc(struct __sk_buff *skb)
@@ -260,7 +241,7 @@ int driver_tc(struct __sk_buff *skb)
 	__u32 zero = 0, slot;
 	struct driver_ctl *c = bpf_map_lookup_elem(&ctl, &zero);
 
-	if (!c || (c->limit && tc_capture(skb, c)))
+	if (!c || (c->limit && capture_last(skb, false, skb->len, c)))
 		return TC_ACT_SHOT;
 	if (skb->len != c->packet_bytes || next_packet(PACKET_AT(skb->data), PACKET_AT(skb->data_end), c, &slot)) {
 		c->broken++;

@@ -7,50 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/tables_int.h"
-#include "tests/unit/tables_fixture.h"
-
-static struct arena arena;
-static struct tables *t;
-static struct pintle_err err;
-static struct tables_applied applied;
-static uint32_t stores, graces;
-
-static void on_store(void *arg)
-{
-	(void)arg;
-	stores++;
-}
-
-static int grace(void *arg)
-{
-	(void)arg;
-	graces++;
-	return 0;
-}
-
-static void begin(uint32_t max_frontends, uint32_t max_pods, uint32_t pick_lines)
-{
-	arena__init(&arena, max_frontends, max_pods, pick_lines);
-	ck_assert_int_eq(tables__open(&arena.maps, grace, NULL, &t, &err), 0);
-	tables_store_hook = on_store;
-	stores = 0;
-	graces = 0;
-}
-
-static void end(void)
-{
-	tables_store_hook = NULL;
-	tables__close(t);
-	arena__destroy(&arena);
-}
-
-static int apply(const struct pintle_config *config)
-{
-	stores = 0;
-	graces = 0;
-	return tables__apply(t, config, NULL, NULL, &applied, &err);
-}
+#include "tests/unit/tables_rig.h"
 
 static void add_pods(struct cfg_service *service, uint32_t first, uint32_t nr)
 {
@@ -88,7 +45,7 @@ static struct seen see(uint16_t port)
 {
 	struct ip_addr addr = addr_of("10.96.0.1");
 
-	return maps__see(&arena.maps, &addr, port, IPPROTO_TCP);
+	return maps__see(&rig.arena.maps, &addr, port, IPPROTO_TCP);
 }
 
 START_TEST(sizes_fit_and_clocks_follow_hz)
@@ -101,7 +58,7 @@ START_TEST(sizes_fit_and_clocks_follow_hz)
 
 		for (size_t i = 0; i < 4; i++) {
 			in.hz = clocks[i].hz;
-			ck_assert_int_eq(tables__sizes(&in, &meta, &err), 0);
+			ck_assert_int_eq(tables__sizes(&in, &meta, &rig.err), 0);
 			ck_assert_uint_eq(meta.hz, in.hz);
 			ck_assert_uint_eq(meta.fine_shift, clocks[i].fine);
 			ck_assert_uint_eq(meta.coarse_shift, clocks[i].fine + 5);
@@ -112,17 +69,17 @@ START_TEST(sizes_fit_and_clocks_follow_hz)
 		ck_assert_uint_ge(meta.nr_rev4_buckets * 4, 2 * 65536);
 		ck_assert_uint_ge(meta.nr_rev6_buckets * 2, 2 * 65536);
 		in.max_pods = 65537;
-		ck_assert_int_eq(tables__sizes(&in, &meta, &err), -ERANGE);
-		ck_assert_ptr_nonnull(strstr(err.msg, "65536"));
+		ck_assert_int_eq(tables__sizes(&in, &meta, &rig.err), -ERANGE);
+		ck_assert_ptr_nonnull(strstr(rig.err.msg, "65536"));
 		in.max_pods = 1;
 		in.max_frontends = 0;
-		ck_assert_int_eq(tables__sizes(&in, &meta, &err), -ERANGE);
+		ck_assert_int_eq(tables__sizes(&in, &meta, &rig.err), -ERANGE);
 		in.max_frontends = 1;
 		in.max_flows = 0xffffffff;
-		ck_assert_int_eq(tables__sizes(&in, &meta, &err), -ERANGE);
+		ck_assert_int_eq(tables__sizes(&in, &meta, &rig.err), -ERANGE);
 		in.max_flows = 1;
 		in.hz = 0;
-		ck_assert_int_eq(tables__sizes(&in, &meta, &err), -ERANGE);
+		ck_assert_int_eq(tables__sizes(&in, &meta, &rig.err), -ERANGE);
 	}
 END_TEST
 
@@ -130,25 +87,25 @@ START_TEST(nothing_changed_costs_nothing)
 	{
 		struct pintle_config *config = simple((uint8_t)_i, 20, 5), *same = simple((uint8_t)_i, 20, 5);
 
-		begin(32, 128, 0);
-		ck_assert_int_eq(apply(config), 0);
-		ck_assert_uint_eq(applied.changed_services, 20);
-		ck_assert_uint_eq(applied.added_pods, 100);
-		ck_assert_int_eq(apply(same), 0);
-		ck_assert_uint_eq(stores, 1); /* ctl.generation */
-		ck_assert_uint_eq(graces, 0);
-		ck_assert_uint_eq(applied.changed_services, 0);
-		ck_assert_uint_eq(applied.added_pods + applied.removed_pods, 0);
-		ck_assert_uint_eq(applied.services, 20);
-		ck_assert_uint_eq(applied.frontends, 20);
-		ck_assert_uint_eq(applied.pods, 100);
-		ck_assert_uint_eq(arena.maps.ctl->generation, 2);
+		rig__begin(32, 128, 0);
+		ck_assert_int_eq(rig__try(config), 0);
+		ck_assert_uint_eq(rig.applied.changed_services, 20);
+		ck_assert_uint_eq(rig.applied.added_pods, 100);
+		ck_assert_int_eq(rig__try(same), 0);
+		ck_assert_uint_eq(rig.stores, 1); /* ctl.generation */
+		ck_assert_uint_eq(rig.graces, 0);
+		ck_assert_uint_eq(rig.applied.changed_services, 0);
+		ck_assert_uint_eq(rig.applied.added_pods + rig.applied.removed_pods, 0);
+		ck_assert_uint_eq(rig.applied.services, 20);
+		ck_assert_uint_eq(rig.applied.frontends, 20);
+		ck_assert_uint_eq(rig.applied.pods, 100);
+		ck_assert_uint_eq(rig.arena.maps.ctl->generation, 2);
 		/* one weight: one service */
 		same->services[7].pods[2].weight = 50;
-		ck_assert_int_eq(apply(same), 0);
-		ck_assert_uint_eq(applied.changed_services, 1);
-		ck_assert_uint_eq(graces, 1);
-		end();
+		ck_assert_int_eq(rig__try(same), 0);
+		ck_assert_uint_eq(rig.applied.changed_services, 1);
+		ck_assert_uint_eq(rig.graces, 1);
+		rig__end();
 		config_make__free(config);
 		config_make__free(same);
 	}
@@ -158,37 +115,37 @@ START_TEST(limits_are_named_before_the_first_write)
 	{
 		struct pintle_config *good = simple(PINTLE_POLICY_MAGLEV, 4, 4), *bad;
 
-		begin(8, 20, 80);
-		ck_assert_int_eq(apply(good), 0);
+		rig__begin(8, 20, 80);
+		ck_assert_int_eq(rig__try(good), 0);
 		bad = simple(PINTLE_POLICY_RR, 9, 1);
-		ck_assert_int_eq(apply(bad), -ENOSPC);
-		ck_assert_ptr_nonnull(strstr(err.msg, "--max-frontends"));
-		ck_assert_uint_eq(stores, 0);
+		ck_assert_int_eq(rig__try(bad), -ENOSPC);
+		ck_assert_ptr_nonnull(strstr(rig.err.msg, "--max-frontends"));
+		ck_assert_uint_eq(rig.stores, 0);
 		config_make__free(bad);
 		bad = simple(PINTLE_POLICY_RR, 3, 7);
-		ck_assert_int_eq(apply(bad), -ENOSPC);
-		ck_assert_ptr_nonnull(strstr(err.msg, "--max-pods"));
-		ck_assert_uint_eq(stores, 0);
+		ck_assert_int_eq(rig__try(bad), -ENOSPC);
+		ck_assert_ptr_nonnull(strstr(rig.err.msg, "--max-pods"));
+		ck_assert_uint_eq(rig.stores, 0);
 		config_make__free(bad);
 		bad = simple(PINTLE_POLICY_MAGLEV, 1, 20); /* 64 lines are used, 64 more needed */
-		ck_assert_int_eq(apply(bad), -ENOSPC);
-		ck_assert_ptr_nonnull(strstr(err.msg, "pick lines"));
-		ck_assert_uint_eq(stores, 0);
+		ck_assert_int_eq(rig__try(bad), -ENOSPC);
+		ck_assert_ptr_nonnull(strstr(rig.err.msg, "pick lines"));
+		ck_assert_uint_eq(rig.stores, 0);
 		config_make__free(bad);
 		bad = simple(PINTLE_POLICY_RR, 2, 2);
 		bad->services[1].frontends[0].port = 1000;
-		ck_assert_int_eq(apply(bad), -EINVAL);
-		ck_assert_ptr_nonnull(strstr(err.msg, "service0"));
-		ck_assert_uint_eq(stores, 0);
+		ck_assert_int_eq(rig__try(bad), -EINVAL);
+		ck_assert_ptr_nonnull(strstr(rig.err.msg, "service0"));
+		ck_assert_uint_eq(rig.stores, 0);
 		config_make__free(bad);
 		/* nothing leaked on the way: the same configuration again, and one that needs the room */
-		ck_assert_int_eq(apply(good), 0);
-		ck_assert_uint_eq(stores, 1);
-		ck_assert_uint_eq(t->pods.used, 16);
-		ck_assert_uint_eq(t->services.used, 4);
-		ck_assert_uint_eq(t->frontends.used, 4);
-		ck_assert_uint_eq(t->picks.used, 4 * 16); /* 509 picks each */
-		end();
+		ck_assert_int_eq(rig__try(good), 0);
+		ck_assert_uint_eq(rig.stores, 1);
+		ck_assert_uint_eq(rig.t->pods.used, 16);
+		ck_assert_uint_eq(rig.t->services.used, 4);
+		ck_assert_uint_eq(rig.t->frontends.used, 4);
+		ck_assert_uint_eq(rig.t->picks.used, 4 * 16); /* 509 picks each */
+		rig__end();
 		config_make__free(good);
 	}
 END_TEST
@@ -198,24 +155,24 @@ START_TEST(siblings_have_a_limit)
 		struct pintle_config *config = config_make__new();
 		struct cfg_service *service = config_make__service(config, "a", PINTLE_POLICY_RR);
 
-		begin(32, 8, 0);
+		rig__begin(32, 8, 0);
 		add_frontends(service, 1, PINTLE_MAX_SIBLINGS);
 		add_pods(service, 1, 1);
-		ck_assert_int_eq(apply(config), 0);
-		ck_assert_uint_eq(siblings_in_force(t, 0)->nr, PINTLE_MAX_SIBLINGS);
+		ck_assert_int_eq(rig__try(config), 0);
+		ck_assert_uint_eq(siblings_in_force(rig.t, 0)->nr, PINTLE_MAX_SIBLINGS);
 		add_frontends(service, 100, 1);
-		ck_assert_int_eq(apply(config), -ENOSPC);
-		ck_assert_ptr_nonnull(strstr(err.msg, "14 frontends"));
-		ck_assert_uint_eq(stores, 0);
+		ck_assert_int_eq(rig__try(config), -ENOSPC);
+		ck_assert_ptr_nonnull(strstr(rig.err.msg, "14 frontends"));
+		ck_assert_uint_eq(rig.stores, 0);
 		/* all thirteen replaced at once */
 		for (uint32_t i = 0; i < service->nr_frontends; i++)
 			service->frontends[i].port = (uint16_t)(i + 200);
 		service->nr_frontends = PINTLE_MAX_SIBLINGS;
-		ck_assert_int_eq(apply(config), 0);
-		ck_assert_uint_eq(siblings_in_force(t, 0)->nr, PINTLE_MAX_SIBLINGS);
+		ck_assert_int_eq(rig__try(config), 0);
+		ck_assert_uint_eq(siblings_in_force(rig.t, 0)->nr, PINTLE_MAX_SIBLINGS);
 		for (uint16_t i = 0; i < PINTLE_MAX_SIBLINGS; i++)
 			ck_assert(see((uint16_t)(i + 200)).kind == SEEN_SERVICE && !see((uint16_t)(i + 200)).broken);
-		end();
+		rig__end();
 		config_make__free(config);
 	}
 END_TEST
@@ -225,17 +182,17 @@ START_TEST(every_frontend_can_be_replaced)
 	{
 		struct pintle_config *config = simple(PINTLE_POLICY_RR, 8, 1), *other = simple(PINTLE_POLICY_RR, 8, 1);
 
-		begin(8, 8, 0);
-		ck_assert_int_eq(apply(config), 0);
+		rig__begin(8, 8, 0);
+		ck_assert_int_eq(rig__try(config), 0);
 		for (uint32_t i = 0; i < 8; i++)
 			other->services[i].frontends[0].port = (uint16_t)(2000 + i);
-		ck_assert_int_eq(apply(other), 0);
+		ck_assert_int_eq(rig__try(other), 0);
 		for (uint16_t i = 0; i < 8; i++) {
 			ck_assert_int_eq(see((uint16_t)(1000 + i)).kind, SEEN_UNKNOWN_PORT);
 			ck_assert(see((uint16_t)(2000 + i)).kind == SEEN_SERVICE && !see((uint16_t)(2000 + i)).broken);
 		}
-		ck_assert_uint_eq(t->frontends.used, 8);
-		end();
+		ck_assert_uint_eq(rig.t->frontends.used, 8);
+		rig__end();
 		config_make__free(config);
 		config_make__free(other);
 	}
@@ -243,7 +200,7 @@ END_TEST
 
 static void add_flow(uint32_t slot, uint16_t pod)
 {
-	arena.maps.flows[slot / 4].slot[slot % 4].state = pod | PINTLE_FS_VALID;
+	rig.arena.maps.flows[slot / 4].slot[slot % 4].state = pod | PINTLE_FS_VALID;
 }
 
 START_TEST(ids_return_when_flows_have_ended)
@@ -253,43 +210,43 @@ START_TEST(ids_return_when_flows_have_ended)
 		struct pod_ref ref;
 		uint16_t pod, again;
 
-		begin(2, 4, 0);
-		ck_assert_int_eq(apply(four), 0);
-		ck_assert_int_eq(tables__pod_by_addr(t, &addr, 80, &pod), 0);
+		rig__begin(2, 4, 0);
+		ck_assert_int_eq(rig__try(four), 0);
+		ck_assert_int_eq(tables__pod_by_addr(rig.t, &addr, 80, &pod), 0);
 		add_flow(3, pod);
-		ck_assert_int_eq(apply(none), 0);
-		ck_assert_uint_eq(applied.removed_pods, 4);
-		ck_assert_uint_eq(applied.lingering_pods, 4);
+		ck_assert_int_eq(rig__try(none), 0);
+		ck_assert_uint_eq(rig.applied.removed_pods, 4);
+		ck_assert_uint_eq(rig.applied.lingering_pods, 4);
 		ck_assert_int_eq(see(1000).pool->nr_members, 0);
-		ck_assert_int_eq(tables__pod_ref(t, pod, &ref), 0);
+		ck_assert_int_eq(tables__pod_ref(rig.t, pod, &ref), 0);
 		ck_assert(!ref.cfg && !ref.service && ref.pod == pod);
-		ck_assert_int_eq(tables__reap(t, &err), 3);
-		ck_assert_uint_eq(tables__lingering(t), 1);
-		ck_assert_int_eq(tables__reap(t, &err), 0);
-		ck_assert(arena.maps.pods[pod].flags & PINTLE_POD_IN_USE);
+		ck_assert_int_eq(tables__reap(rig.t, &rig.err), 3);
+		ck_assert_uint_eq(tables__lingering(rig.t), 1);
+		ck_assert_int_eq(tables__reap(rig.t, &rig.err), 0);
+		ck_assert(rig.arena.maps.pods[pod].flags & PINTLE_POD_IN_USE);
 		/* four others do not fit while the flow lives */
 		others = config_make__new();
 		add_frontends(config_make__service(others, "others", PINTLE_POLICY_RR), 5, 1);
 		add_pods(&others->services[0], 100, 4);
-		ck_assert_int_eq(apply(others), -ENOSPC);
-		ck_assert_ptr_nonnull(strstr(err.msg, "still have flows"));
+		ck_assert_int_eq(rig__try(others), -ENOSPC);
+		ck_assert_ptr_nonnull(strstr(rig.err.msg, "still have flows"));
 		/* it comes back under its id */
-		ck_assert_int_eq(apply(four), 0);
-		ck_assert_uint_eq(tables__lingering(t), 0);
-		ck_assert_int_eq(tables__pod_by_addr(t, &addr, 80, &again), 0);
+		ck_assert_int_eq(rig__try(four), 0);
+		ck_assert_uint_eq(tables__lingering(rig.t), 0);
+		ck_assert_int_eq(tables__pod_by_addr(rig.t, &addr, 80, &again), 0);
 		ck_assert_uint_eq(again, pod);
-		ck_assert_int_eq(tables__pod_ref(t, pod, &ref), 0);
+		ck_assert_int_eq(tables__pod_ref(rig.t, pod, &ref), 0);
 		ck_assert_ptr_eq(ref.cfg, &four->services[0].pods[2]);
 		ck_assert_str_eq(ref.service, "service0");
 		/* the flow ends: apply itself makes room */
-		ck_assert_int_eq(apply(none), 0);
-		arena.maps.flows[0].slot[3].state = 0;
-		arena.maps.loads[pod].open = 7;
-		ck_assert_int_eq(apply(others), 0);
-		ck_assert_uint_eq(t->pods.used, 4);
-		ck_assert_int_eq(arena.maps.loads[pod].open, 0);
-		ck_assert_int_eq(tables__pod_by_addr(t, &addr, 80, &again), -ENOENT);
-		end();
+		ck_assert_int_eq(rig__try(none), 0);
+		rig.arena.maps.flows[0].slot[3].state = 0;
+		rig.arena.maps.loads[pod].open = 7;
+		ck_assert_int_eq(rig__try(others), 0);
+		ck_assert_uint_eq(rig.t->pods.used, 4);
+		ck_assert_int_eq(rig.arena.maps.loads[pod].open, 0);
+		ck_assert_int_eq(tables__pod_by_addr(rig.t, &addr, 80, &again), -ENOENT);
+		rig__end();
 		config_make__free(four);
 		config_make__free(none);
 		config_make__free(others);
@@ -302,7 +259,7 @@ START_TEST(every_pod_id_can_be_used)
 		uint32_t nr = 0;
 		uint16_t pod;
 
-		begin(16384, 65536, 0);
+		rig__begin(16384, 65536, 0);
 		tables_store_hook = NULL;
 		for (uint32_t i = 0; i < 4096; i++) {
 			char name[16];
@@ -313,9 +270,9 @@ START_TEST(every_pod_id_can_be_used)
 			add_frontends(service, (uint16_t)(i + 1), 1);
 			add_pods(service, i * 16, 16);
 		}
-		ck_assert_msg(!apply(config), "%s", err.msg);
-		printf("# 4096 services x 16 pods: first %.3f s", applied.seconds);
-		for (uint32_t from = 0; !tables__next_pod(t, from, &pod); from = pod + 1u) {
+		ck_assert_msg(!rig__try(config), "%s", rig.err.msg);
+		printf("# 4096 services x 16 pods: first %.3f s", rig.applied.seconds);
+		for (uint32_t from = 0; !tables__next_pod(rig.t, from, &pod); from = pod + 1u) {
 			ck_assert_uint_eq(pod, from);
 			nr++;
 		}
@@ -324,15 +281,15 @@ START_TEST(every_pod_id_can_be_used)
 			ck_assert(see(i).kind == SEEN_SERVICE && !see(i).broken && see(i).pool->nr_members == 16);
 		for (uint32_t i = 0; i < 40; i++)
 			config->services[i * 100].pods[3].weight = 7;
-		ck_assert_int_eq(apply(config), 0);
-		ck_assert_uint_eq(applied.changed_services, 40);
-		printf(", 1 %% changed %.3f s", applied.seconds);
+		ck_assert_int_eq(rig__try(config), 0);
+		ck_assert_uint_eq(rig.applied.changed_services, 40);
+		printf(", 1 %% changed %.3f s", rig.applied.seconds);
 		for (uint32_t i = 0; i < 4096; i++)
 			config->services[i].pods[3].weight = 9;
-		ck_assert_msg(!apply(config), "%s", err.msg);
-		ck_assert_uint_eq(applied.changed_services, 4096);
-		printf(", all changed %.3f s\n", applied.seconds);
-		end();
+		ck_assert_msg(!rig__try(config), "%s", rig.err.msg);
+		ck_assert_uint_eq(rig.applied.changed_services, 4096);
+		printf(", all changed %.3f s\n", rig.applied.seconds);
+		rig__end();
 		config_make__free(config);
 	}
 END_TEST
@@ -344,27 +301,27 @@ START_TEST(drained_pods_take_no_new_flows)
 		struct pintle_pool before;
 		uint16_t pod;
 
-		begin(2, 4, 0);
-		ck_assert_int_eq(apply(config), 0);
-		ck_assert_int_eq(tables__pod_by_addr(t, &addr, 80, &pod), 0);
+		rig__begin(2, 4, 0);
+		ck_assert_int_eq(rig__try(config), 0);
+		ck_assert_int_eq(tables__pod_by_addr(rig.t, &addr, 80, &pod), 0);
 		before = *see(1000).pool;
-		arena.maps.pods[pod].flags |= PINTLE_POD_DRAIN;
-		ck_assert_int_eq(apply(config), 0);
+		rig.arena.maps.pods[pod].flags |= PINTLE_POD_DRAIN;
+		ck_assert_int_eq(rig__try(config), 0);
 		ck_assert_uint_eq(see(1000).pool->nr_members, 2);
 		for (uint32_t i = 0; i < 2; i++)
-			ck_assert_uint_ne(member_at(t, 0, 0, see(1000).pool->members_line, i)->pod, pod);
-		ck_assert(maps__is_sibling(&arena.maps, pod, see(1000).frontend));
-		ck_assert_uint_eq(tables__lingering(t), 0);
+			ck_assert_uint_ne(member_at(rig.t, 0, 0, see(1000).pool->members_line, i)->pod, pod);
+		ck_assert(maps__is_sibling(&rig.arena.maps, pod, see(1000).frontend));
+		ck_assert_uint_eq(tables__lingering(rig.t), 0);
 		ck_assert_uint_eq(see(1000).pool->generation, before.generation + 1);
-		arena.maps.pods[pod].flags &= (uint8_t)~PINTLE_POD_DRAIN;
-		ck_assert_int_eq(apply(config), 0);
+		rig.arena.maps.pods[pod].flags &= (uint8_t)~PINTLE_POD_DRAIN;
+		ck_assert_int_eq(rig__try(config), 0);
 		ck_assert_uint_eq(see(1000).pool->nr_members, 3);
 		config->services[0].pods[0].state = POD_DRAINING;
 		config->services[0].pods[1].state = POD_DOWN;
 		config->services[0].pods[2].weight = 0;
-		ck_assert_int_eq(apply(config), 0);
+		ck_assert_int_eq(rig__try(config), 0);
 		ck_assert_uint_eq(see(1000).pool->nr_members, 0);
-		end();
+		rig__end();
 		config_make__free(config);
 	}
 END_TEST
@@ -376,17 +333,18 @@ START_TEST(picks_do_not_depend_on_order)
 		struct pintle_pod first[70] = { 0 }, second[70] = { 0 };
 		uint16_t picks[2][8200];
 
-		begin(2, 128, 0);
+		rig__begin(2, 128, 0);
 		for (int round = 0; round < 2; round++) {
 			const struct pintle_pool *pool;
 
-			ck_assert_int_eq(apply(config), 0);
+			ck_assert_int_eq(rig__try(config), 0);
 			pool = see(1000).pool;
 			ck_assert_uint_ge(pool->nr_picks, 70);
 			for (uint32_t i = 0; i < 70; i++)
-				(round ? second : first)[i] = arena.maps.pods[member_at(t, 0, 0, pool->members_line, i)->pod];
+				(round ? second
+				       : first)[i] = rig.arena.maps.pods[member_at(rig.t, 0, 0, pool->members_line, i)->pod];
 			for (uint32_t i = 0; i < pool->nr_picks; i++)
-				picks[round][i] = arena.maps.picks[pool->picks_line + i / 32].member[i % 32];
+				picks[round][i] = rig.arena.maps.picks[pool->picks_line + i / 32].member[i % 32];
 			if (!round) {
 				for (uint32_t i = 0; i < 35; i++) {
 					struct cfg_pod swap = config->services[0].pods[i];
@@ -394,15 +352,15 @@ START_TEST(picks_do_not_depend_on_order)
 					config->services[0].pods[i] = config->services[0].pods[69 - i];
 					config->services[0].pods[69 - i] = swap;
 				}
-				end();
-				begin(2, 128, 0);
+				rig__end();
+				rig__begin(2, 128, 0);
 			} else {
 				ck_assert_mem_eq(picks[0], picks[1], pool->nr_picks * sizeof(picks[0][0]));
 			}
 		}
 		for (uint32_t i = 0; i < 70; i++)
 			ck_assert_uint_eq(first[i].addr_be[0], second[i].addr_be[0]);
-		end();
+		rig__end();
 		config_make__free(config);
 	}
 END_TEST
