@@ -3,16 +3,13 @@
 # shellcheck disable=SC2317 # functions are called through ok()
 # timeout: 120
 # `pintle check` in namespaces: every row says what is there, and says otherwise when it is not. Needs root.
-set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.." || exit 1
+# shellcheck source=tests/net/plain_lib.sh
+. tests/net/plain_lib.sh
 
-pintle=${PINTLE:-$PWD/.output/pintle}
-[[ -x $pintle ]] || { echo "Bail out! $pintle is not built"; exit 1; }
+pintle=$(plain_copy "${PINTLE:-$PWD/.output/pintle}") || exit 1
 host=ptck$$h pod=ptck$$p
-tmp=$(mktemp -d)
-cp "$pintle" "$tmp/program" && pintle=$tmp/program # a build meanwhile must not take it away
 bpffs=$tmp/bpf
-nr=0 bad=0
 
 cleanup() {
 	ip netns del "$host" 2>/dev/null
@@ -23,19 +20,9 @@ cleanup() {
 }
 trap cleanup EXIT
 
-ok() { # NAME, COMMAND...
-	local name=$1
-	shift
-	nr=$((nr + 1))
-	if "$@"; then
-		echo "ok $nr - $name"
-	else
-		echo "not ok $nr - $name"
-		bad=$((bad + 1))
-		sed 's/^/# /' "$tmp/out" "$tmp/err" 2>/dev/null | grep -v '"status":"ok"'
-	fi
+on_failure() {
+	sed 's/^/# /' "$tmp/out" "$tmp/err" 2>/dev/null | grep -v '"status":"ok"'
 }
-in_host() { ip netns exec "$host" "$@"; }
 check() { # ARGUMENTS...: jsonl into $tmp/out; the exit code is its own
 	in_host "$pintle" check --pin-dir "${pin_dir:-$bpffs/pintle}" -o jsonl "$@" >"$tmp/out" 2>"$tmp/err"
 }
@@ -75,12 +62,7 @@ setup() {
 	ip -n "$host" route add 10.88.2.0/24 via 10.88.0.2
 	in_host sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=0 net.ipv4.conf.up0.rp_filter=2
 }
-broken=0
-set -E
-trap 'broken=1' ERR
-setup >"$tmp/out" 2>&1
-trap - ERR
-((broken == 0)) || { cat "$tmp/out"; echo "Bail out! cannot make the namespaces"; exit 1; }
+plain_setup setup "$tmp/out"
 
 # ---- a machine that has everything ----
 pins_before=$(ls -A "$bpffs") # the kernel puts some of its own there
@@ -230,5 +212,4 @@ else
 	ok "pins of a pintle # SKIP attach is not built" true
 fi
 
-echo "1..$nr"
-exit $((bad > 0))
+plain_done

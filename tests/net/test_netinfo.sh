@@ -3,15 +3,12 @@
 # Paths of pods as the agent finds them: routed and bridged veth pods, IPv6, gone devices, notifications, GRO in the pod. Needs root.
 # timeout: 120
 # shellcheck disable=SC2317 # functions are called through ok()
-set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.." || exit 1
+# shellcheck source=tests/net/plain_lib.sh
+. tests/net/plain_lib.sh
 
-tool=${NETINFO_TOOL:-$PWD/.output/tests/netinfo_tool}
-[[ -x $tool ]] || { echo "Bail out! $tool is not built"; exit 1; }
+tool=$(plain_copy "${NETINFO_TOOL:-$PWD/.output/tests/netinfo_tool}") || exit 1
 host=ptni$$h p1=ptni$$a p2=ptni$$b p3=ptni$$c
-tmp=$(mktemp -d)
-cp "$tool" "$tmp/program" && tool=$tmp/program # a build meanwhile must not take it away
-nr=0 bad=0
 
 cleanup() {
 	local ns
@@ -21,20 +18,9 @@ cleanup() {
 }
 trap cleanup EXIT
 
-ok() { # NAME, COMMAND...: one test
-	local name=$1
-	shift
-	nr=$((nr + 1))
-	if "$@"; then
-		echo "ok $nr - $name"
-	else
-		echo "not ok $nr - $name"
-		bad=$((bad + 1))
-		sed 's/^/# /' "$tmp/out" 2>/dev/null
-	fi
+on_failure() {
+	sed 's/^/# /' "$tmp/out" 2>/dev/null
 }
-
-in_host() { ip netns exec "$host" "$@"; }
 # Runs the tool in the host's namespace; its output must hold every PATTERN (whole words).
 says() { # PATTERN... -- ARGUMENTS...
 	local patterns=() pattern
@@ -91,12 +77,7 @@ setup() {
 	ip -n "$host" route add 10.77.3.0/24 via 10.79.0.2
 	ip -n "$host" route add blackhole 10.77.4.0/24
 }
-broken=0
-set -E
-trap 'broken=1' ERR
-setup >"$tmp/out" 2>&1
-trap - ERR
-((broken == 0)) || { cat "$tmp/out"; echo "Bail out! cannot make the namespaces"; exit 1; }
+plain_setup setup "$tmp/out"
 
 # ---- paths ----
 ok "routed pod: device and both MACs, found without any traffic" \
@@ -235,5 +216,4 @@ gone() {
 ok "a pod that has gone leaves no path" gone
 ok "its device by name is gone too" says error=-19 -- path 10.77.1.2 h1
 
-echo "1..$nr"
-exit $((bad > 0))
+plain_done

@@ -3,17 +3,15 @@
 # shellcheck disable=SC2317 # functions are called through ok()
 # timeout: 180
 # Redirect is allowed only where it works: self-test, GRO in the pod, alarm on a silent drop, MACs, devices that go, adoption. Needs root.
-set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.." || exit 1
+# shellcheck source=tests/net/plain_lib.sh
+. tests/net/plain_lib.sh
 
-tool=${PATHS_TOOL:-$PWD/.output/tests/paths_tool}
-[[ -x $tool ]] || { echo "Bail out! $tool is not built"; exit 1; }
+tool=$(plain_copy "${PATHS_TOOL:-$PWD/.output/tests/paths_tool}") || exit 1
 host=ptpa$$h client=ptpa$$c p1=ptpa$$1 p2=ptpa$$2
-tmp=$(mktemp -d)
-cp "$tool" "$tmp/program" && tool=$tmp/program # a build meanwhile must not take it away
 bpffs=$tmp/bpf
 log=$tmp/log
-nr=0 bad=0 pid=
+pid=
 
 cleanup() {
 	exec 8>&- 2>/dev/null
@@ -25,19 +23,9 @@ cleanup() {
 }
 trap cleanup EXIT
 
-ok() { # NAME, COMMAND...
-	local name=$1
-	shift
-	nr=$((nr + 1))
-	if "$@"; then
-		echo "ok $nr - $name"
-	else
-		echo "not ok $nr - $name"
-		bad=$((bad + 1))
-		tail -n 25 "$log" | sed 's/^/# /'
-	fi
+on_failure() {
+	tail -n 25 "$log" | sed 's/^/# /'
 }
-in_host() { ip netns exec "$host" "$@"; }
 
 setup() {
 	local ns
@@ -74,12 +62,7 @@ setup() {
 	ip netns exec "$p1" ethtool -K eth0 gro off
 	ip netns exec "$p2" ethtool -K eth0 gro off
 }
-broken=0
-set -E
-trap 'broken=1' ERR
-setup >"$log" 2>&1
-trap - ERR
-((broken == 0)) || { cat "$log"; echo "Bail out! cannot make the namespaces"; exit 1; }
+plain_setup setup "$log"
 
 service() { # NAME PORT DELIVERY POD...: one service; a POD may carry further keys behind its address
 	printf -- '- name: %s\n  delivery: %s\n  policy: rr\n  frontends:\n  - {vip: 10.99.9.9, protocol: udp, port: %s}\n  pods:\n' "$1" "$3" "$2"
@@ -262,5 +245,4 @@ ok "redirected packets arrive" redirects "$p1"
 stop
 "$tool" "$bpffs/pintle" remove
 
-echo "1..$nr"
-exit $((bad > 0))
+plain_done
