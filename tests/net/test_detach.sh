@@ -79,7 +79,7 @@ test_udp_ends_by_idling()
 test_deadline()
 {
 	start
-	streams 5
+	streams 3
 	pt_pintle -o json detach --timeout 1s >"$PT_TMP/detach"
 	pt_json "$PT_TMP/detach" .removed '.flows_cut == 4' '.waited_ns >= 1e9' '.waited_ns < 3e9'
 	all_gone
@@ -89,7 +89,7 @@ test_deadline()
 test_now()
 {
 	start
-	streams 5
+	streams 2
 	pt_pintle -o json detach --now >"$PT_TMP/detach"
 	pt_json "$PT_TMP/detach" .removed '.flows_cut == 4' '.waited_ns == 0'
 	all_gone
@@ -102,7 +102,7 @@ test_interrupted()
 {
 	local rc=0
 	start
-	streams 6
+	streams 4
 	pt_bg node "$PINTLE" --pin-dir "$PT_PIN_DIR" --run-dir "$PT_RUN_DIR" detach --timeout 30s 2>"$PT_TMP/stderr"
 	wait_for 5 draining
 	kill -INT "$PT_LAST"
@@ -121,7 +121,7 @@ test_called_off()
 {
 	local rc=0
 	start
-	streams 5
+	streams 4
 	pt_bg node "$PINTLE" --pin-dir "$PT_PIN_DIR" --run-dir "$PT_RUN_DIR" detach --timeout 30s 2>"$PT_TMP/stderr"
 	wait_for 5 draining
 	pt_pintle attach --hook "$PT_HOOK" dev "$PT_UPLINK"
@@ -144,11 +144,10 @@ test_clsact()
 }
 
 pt_test_hooks "drains, then removes everything" test_drains
-PT_HOOK=tc
-pt_test "UDP flows end by idling" test_udp_ends_by_idling
-pt_test "the deadline is met" test_deadline
-pt_test "--now does not wait, and twice is fine" test_now
-pt_test "interrupted, it says how to go on and how to undo" test_interrupted
-pt_test "attach calls a drain off" test_called_off
-pt_test "clsact filters and their qdisc go too" test_clsact
+pt_test_hooks "UDP flows end by idling" test_udp_ends_by_idling
+pt_test_hooks "the deadline is met" test_deadline
+pt_test_hooks "--now does not wait, and twice is fine" test_now
+pt_test_hooks "interrupted, it says how to go on and how to undo" test_interrupted
+pt_test_hooks "attach calls a drain off" test_called_off
+PT_HOOK=tc pt_test "clsact filters and their qdisc go too" test_clsact
 pt_done

@@ -84,6 +84,6 @@ test_last()
 
 pt_test_hooks "a routed pod vanishes, pass" test_vanished ptp pass
 pt_test_hooks "a bridged pod vanishes, pass" test_vanished bridge pass
-PT_HOOK=tc pt_test "a bridged pod vanishes, redirect" test_vanished bridge redirect
+pt_test_hooks "a bridged pod vanishes, redirect" test_vanished bridge redirect
 pt_test_hooks "the last pod of a service vanishes" test_last
 pt_done

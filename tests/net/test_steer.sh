@@ -91,6 +91,17 @@ test_redirect_reconciles()
 	assert "and hardly more" [ "$counted" -le $((redirected + 60)) ]
 }
 
+# What senders leave to the device (checksums, segments) goes on to the pods as it is. An XDP program sees bytes only, so the client in front of it has
+# to finish its sums.
+test_offloads()
+{
+	start --tx on --gro on --rp-filter 0 -- policy=rr
+	[ "$PT_HOOK" = tc ] || in_ns client ethtool -K eth0 tx off >/dev/null
+	traffic
+	pt_no_bad_sums
+	assert "packets were steered" [ "$(verdict steer_pass)" -gt 1000 ]
+}
+
 # GRO off in the pod: frames redirected by XDP vanish without an error. Seen, named, and the stack delivers.
 test_silent_drop()
 {
@@ -104,6 +115,18 @@ test_silent_drop()
 	# self-test turns GRO on again, or delivery stays with the stack: either way requests are answered
 	pt_load run --target "$PT_VIP4:80" --rate 50 --seconds 1 >"$PT_TMP/after"
 	pt_json "$PT_TMP/after" '.ok == .requests'
+}
+
+# An skb needs no GRO at the other end: by TC nothing vanishes, and nothing is said.
+test_gro_is_no_matter()
+{
+	start --pods 1 -- policy=rr delivery=redirect
+	redirect_ready
+	in_ns pod1 ethtool -K eth0 gro off
+	pt_load run --target "$PT_VIP4:80" --rate 300 --seconds 2 --udp --timeout-s 3 >"$PT_TMP/udp"
+	pt_json "$PT_TMP/udp" '.ok == .requests' '.requests > 300'
+	assert "by redirect" [ "$(verdict steer_redirect)" -gt 300 ]
+	pt_pintle -o json events -n 0 | jq -e '.events | map(select(.type == "alarm")) == []'
 }
 
 # A pod behind a smaller MTU is not redirected to: the stack says "too big", a redirect would not.
@@ -261,11 +284,12 @@ namespaces_known()
 
 pt_test_hooks "pass: routed pods, kube-proxy's FORWARD rules, rp_filter 1" test_pass --forward kube --rp-filter 1
 pt_test_hooks "pass: bridged pods, rp_filter 2, VIP on the node" test_pass --shape bridge --rp-filter 2 --vip-on-node
-pt_test "pass: all offloads on" test_pass --tx on --gro on --rp-filter 0
+pt_test_hooks "pass: all offloads on" test_offloads
 pt_test_hooks "redirect: routed pods, kube-proxy's FORWARD rules" test_redirect --forward kube --rp-filter 1
 pt_test_hooks "redirect: bridged pods" test_redirect --shape bridge
 pt_test_hooks "redirect verdicts reconcile with the device" test_redirect_reconciles
-PT_HOOK=xdp pt_test "redirect: a silent drop raises an alarm" test_silent_drop
+PT_HOOK=xdp pt_test "redirect: a silent drop raises an alarm [xdp]" test_silent_drop
+PT_HOOK=tc pt_test "redirect: without GRO in the pod nothing is lost [tc]" test_gro_is_no_matter
 pt_test_hooks "redirect: not where the MTU differs" test_redirect_mtu
 pt_test_hooks "every policy serves every request, rr rotates exactly" test_policies
 pt_test_hooks "unknown port and no pod: refused, rate limited" test_reject
