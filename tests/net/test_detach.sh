@@ -102,7 +102,7 @@ test_interrupted()
 {
 	local rc=0
 	start
-	streams 4
+	streams 8 # they outlive an attach on a busy machine
 	pt_bg node "$PINTLE" --pin-dir "$PT_PIN_DIR" --run-dir "$PT_RUN_DIR" detach --timeout 30s 2>"$PT_TMP/stderr"
 	wait_for 5 draining
 	kill -INT "$PT_LAST"
@@ -121,7 +121,7 @@ test_called_off()
 {
 	local rc=0
 	start
-	streams 4
+	streams 8 # they outlive an attach on a busy machine
 	pt_bg node "$PINTLE" --pin-dir "$PT_PIN_DIR" --run-dir "$PT_RUN_DIR" detach --timeout 30s 2>"$PT_TMP/stderr"
 	wait_for 5 draining
 	pt_pintle attach --hook "$PT_HOOK" dev "$PT_UPLINK"
