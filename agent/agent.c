@@ -6,9 +6,13 @@
 #include <net/if.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "agent/log.h"
 #include "agent/uplinks.h"
+
+#define LEARN_PERIOD_NS 10000000ull
 
 /* Attaches to the devices of the command line. Several hooks may differ. */
 static int attach_devices(struct agent *a, struct pintle_err *err)
@@ -66,6 +70,8 @@ static int open_tables(struct agent *a, struct pintle_err *err)
 		code = podstats__open(a->dp, &a->stats, err);
 	if (!code)
 		code = learner__open(a->dp, a->tables, a->stats, &a->learner, err);
+	if (!code)
+		code = steward__open(a->dp, a->tables, a->learner, a->args->run_dir, a->args->pin_dir, &a->steward, err);
 	return code;
 }
 
@@ -127,6 +133,18 @@ static int open_loop(struct agent *a, struct pintle_err *err)
 	return code;
 }
 
+/* The learner looks more often than the rest of the agent: gains are worth most while they are new. */
+static int open_learn_timer(struct agent *a, struct pintle_err *err)
+{
+	long period_ns = (long)(a->args->tick_ns < LEARN_PERIOD_NS ? a->args->tick_ns : LEARN_PERIOD_NS);
+	struct itimerspec spec = { .it_interval.tv_nsec = period_ns, .it_value.tv_nsec = period_ns };
+
+	a->learn_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (a->learn_fd < 0 || timerfd_settime(a->learn_fd, 0, &spec, NULL) < 0)
+		return pintle_err__set(err, -errno, "timer of the learner: %s", strerror(errno));
+	return loop__add_fd(a->loop, a->learn_fd, agent__learn, a, err);
+}
+
 int agent__open(struct agent *a, const struct cmd_args *args, struct pintle_err *err)
 {
 	int code;
@@ -153,7 +171,9 @@ int agent__open(struct agent *a, const struct cmd_args *args, struct pintle_err 
 	eventlog__set_maps(a->events, datapath__maps(a->dp));
 	sweeper__init(&a->sweeper, a->dp);
 	a->seen_requests = __atomic_load_n(&datapath__maps(a->dp)->ctl->requests, __ATOMIC_ACQUIRE);
-	code = agent__open_events(a, err);
+	code = open_learn_timer(a, err);
+	if (!code)
+		code = agent__open_events(a, err);
 	return code ? code : open_source(a, err);
 }
 
@@ -168,7 +188,10 @@ void agent__close(struct agent *a)
 {
 	if (a->source)
 		a->source->ops->close(a->source);
+	steward__close(a->steward);
 	learner__close(a->learner);
+	if (a->learn_fd > 0)
+		close(a->learn_fd);
 	podstats__close(a->stats);
 	if (a->ring)
 		ring_buffer__free(a->ring);

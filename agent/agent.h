@@ -20,6 +20,7 @@
 #include "agent/podstats.h"
 #include "agent/reject.h"
 #include "agent/source.h"
+#include "agent/steward.h"
 #include "agent/sweeper.h"
 #include "agent/tables.h"
 
@@ -38,6 +39,8 @@ struct agent {
 	struct eventlog *events;
 	struct podstats *stats;
 	struct learner *learner;
+	struct steward *steward;
+	int learn_fd; /* timer of the learner */
 	struct sweeper sweeper;
 	struct pintle_config *config; /* in force; NULL before the first */
 	uint32_t seen_requests;	      /* of ctl */
@@ -73,5 +76,6 @@ void agent__on_reach(void *arg, uint16_t pod, const char *why); /* a pod is unre
 /* agent_tick.c */
 void agent__write_macs(struct agent *a); /* whose frames are ours */
 void agent__tick(void *arg, uint64_t now_ns);
+void agent__learn(void *arg); /* learn_fd is readable */
 
 #endif

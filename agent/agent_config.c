@@ -49,6 +49,7 @@ int agent__apply(struct agent *a, struct pintle_config *config, struct pintle_er
 	a->applied_s = applied.seconds;
 	write_names(a);
 	learner__refresh(a->learner, a->config);
+	steward__refresh(a->steward, a->config);
 	return paths__refresh(a->paths, a->config, clock__monotonic_ns(), err);
 }
 

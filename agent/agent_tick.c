@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The periodic part: heartbeat, reject budget, sweep, gains, paths. Everything here is bounded in time. */
+#include <unistd.h>
+
 #include "agent/agent.h"
+#include "agent/clock.h"
 #include "agent/log.h"
 #include "agent/uplinks.h"
 
@@ -26,7 +29,7 @@ static void refill_rejects(struct agent *a, struct pintle_ctl *ctl, uint64_t ela
 	__atomic_fetch_add(&ctl->reject_budget, add, __ATOMIC_RELAXED);
 }
 
-/* The operator changed flags of a pod (pintle pod drain): lay the tables out again. */
+/* The operator changed flags of a pod (pintle pod drain): lay the tables out again. Or asked for something of the policies. */
 static void look_at_requests(struct agent *a, const struct pintle_ctl *ctl)
 {
 	uint32_t requests = __atomic_load_n(&ctl->requests, __ATOMIC_ACQUIRE);
@@ -35,6 +38,7 @@ static void look_at_requests(struct agent *a, const struct pintle_ctl *ctl)
 	if (requests == a->seen_requests)
 		return;
 	a->seen_requests = requests;
+	steward__look_at_requests(a->steward, clock__monotonic_ns());
 	if (agent__apply(a, NULL, &err))
 		log_error("request of the command line not carried out", log_str("reason", err.msg));
 }
@@ -62,11 +66,15 @@ static void tell_delivery(struct agent *a, uint64_t now_ns)
 		log_warn_limited("reasons of delivery for the command line not written", log_str("reason", err.msg));
 }
 
-static void learn(struct agent *a, uint64_t now_ns)
+void agent__learn(void *arg)
 {
+	struct agent *a = arg;
 	struct pintle_err err = { 0 };
+	uint64_t expirations;
 
-	if (learner__tick(a->learner, now_ns, &err))
+	if (read(a->learn_fd, &expirations, sizeof(expirations)) != (ssize_t)sizeof(expirations))
+		return;
+	if (learner__tick(a->learner, clock__monotonic_ns(), &err))
 		log_warn_limited("gains not updated", log_str("reason", err.msg));
 }
 
@@ -121,7 +129,7 @@ void agent__tick(void *arg, uint64_t now_ns)
 	look_at_requests(a, ctl);
 	if (sweeper__tick(&a->sweeper, now_ns, &err))
 		log_warn_limited("flow table not swept", log_str("reason", err.msg));
-	learn(a, now_ns);
+	steward__tick(a->steward, now_ns);
 	paths__tick(a->paths, now_ns);
 	agent__follow_pods(a, now_ns);
 	tell_delivery(a, now_ns);

@@ -89,6 +89,7 @@ void config__set_defaults(struct pintle_config *config)
 	for (i = 0; i < config_nr_settings; i++)
 		*(uint32_t *)((char *)config + config_settings[i].offset) = config_settings[i].def;
 	config->externality = CONFIG_EXTERNALITY_DEFAULT;
+	config->learning = (struct cfg_learning){ .holdout = 5, .canary = 5, .window_ms = 10000 };
 }
 
 void config__free(struct pintle_config *config)
@@ -107,6 +108,8 @@ void config__free(struct pintle_config *config)
 		free(s->pods);
 	}
 	free(config->services);
+	free(config->learning.model);
+	free(config->learning.candidate);
 	free(config);
 }
 

@@ -46,6 +46,7 @@ struct cfg_service {
 	uint8_t policy;	  /* enum pintle_policy; default score */
 	uint8_t delivery; /* enum delivery; default pass */
 	bool load_open;	  /* load is open connections, not awaited requests */
+	bool no_learning; /* `score` by gains alone: no model, no holdout */
 	uint32_t slo_ms;  /* latency objective of a request, 0 = none */
 	struct cfg_frontend *frontends;
 	size_t nr_frontends;
@@ -54,9 +55,20 @@ struct cfg_service {
 	int line;
 };
 
+/* `learning:`; what models do to services with policy `score` (docs/policy.md). */
+struct cfg_learning {
+	char *model;	    /* path, or "default" (that of the program), or NULL = none: gains alone */
+	char *candidate;    /* path, or NULL = none */
+	uint8_t holdout;    /* percent of new flows chosen by load alone; 0..50 */
+	uint8_t canary;	    /* percent chosen by a candidate, while there is one; 1..50 */
+	bool slow;	    /* the slow loop tunes externality and time constant */
+	uint32_t window_ms; /* of the guard; 100..3600000 */
+};
+
 struct pintle_config {
 	struct cfg_service *services;
 	size_t nr_services;
+	struct cfg_learning learning;
 	/* `settings:`; every one has a default */
 	uint32_t tcp_idle_s;	  /* 7200; 64..14400 */
 	uint32_t tcp_half_open_s; /* 30; 4..400 */

@@ -68,11 +68,15 @@ int cfg__sequence(struct cfg_reader *r, int (*item)(struct cfg_reader *r, void *
 int cfg__text(struct cfg_reader *r, const char **ret_text); /* valid until the next event; no NUL inside */
 int cfg__parse_u8_choice(struct cfg_reader *r, const struct cfg_field *field, void *object);
 int cfg__parse_bool(struct cfg_reader *r, const struct cfg_field *field, void *object);
+int cfg__parse_u8(struct cfg_reader *r, const struct cfg_field *field, void *object);
 int cfg__parse_u16(struct cfg_reader *r, const struct cfg_field *field, void *object);
 int cfg__parse_u32(struct cfg_reader *r, const struct cfg_field *field, void *object);
 int cfg__parse_duration(struct cfg_reader *r, const struct cfg_field *field, void *object); /* uint32_t, in unit_ns */
 int cfg__parse_double(struct cfg_reader *r, const struct cfg_field *field, void *object);   /* 0..CONFIG_EXTERNALITY_MAX */
 int cfg__parse_addr(struct cfg_reader *r, const struct cfg_field *field, void *object);
+
+/* config_learning.c: the mapping `learning`. */
+int cfg__parse_learning(struct cfg_reader *r, const struct cfg_field *field, void *object);
 
 /* config__parse() without the whole-configuration rules. */
 int config__read(const char *name, const void *text, size_t text_bytes, struct pintle_config **ret_config,

@@ -198,6 +198,17 @@ static int cfg__parse_load(struct cfg_reader *r, const struct cfg_field *field, 
 	return error;
 }
 
+static int cfg__parse_service_learning(struct cfg_reader *r, const struct cfg_field *field, void *object)
+{
+	struct cfg_service *s = object;
+	struct cfg_field at_value = *field;
+	bool is_on = true;
+	int error = cfg__parse_bool(r, &at_value, &is_on);
+
+	s->no_learning = !is_on;
+	return error;
+}
+
 static const struct cfg_field service_fields[] = {
 	{ .key = "name", .parse = cfg__parse_name, .required = true },
 	{ .key = "policy",
@@ -209,6 +220,7 @@ static const struct cfg_field service_fields[] = {
 	  .offset = offsetof(struct cfg_service, delivery),
 	  .choices = "pass|redirect" },
 	{ .key = "load", .parse = cfg__parse_load, .choices = "awaiting|open" },
+	{ .key = "learning", .parse = cfg__parse_service_learning },
 	{ .key = "slo",
 	  .parse = cfg__parse_duration,
 	  .offset = offsetof(struct cfg_service, slo_ms),
@@ -271,6 +283,7 @@ static int cfg__parse_settings(struct cfg_reader *r, const struct cfg_field *fie
 static const struct cfg_field root_fields[] = {
 	{ .key = "services", .parse = cfg__parse_services, .required = true },
 	{ .key = "settings", .parse = cfg__parse_settings },
+	{ .key = "learning", .parse = cfg__parse_learning },
 };
 
 static int cfg__document(struct cfg_reader *r, struct pintle_config *config)

@@ -114,6 +114,16 @@ static int cfg__u64(struct cfg_reader *r, const struct cfg_field *field, uint64_
 	return 0;
 }
 
+int cfg__parse_u8(struct cfg_reader *r, const struct cfg_field *field, void *object)
+{
+	uint64_t value;
+	int error = cfg__u64(r, field, &value);
+
+	if (!error)
+		*((uint8_t *)object + field->offset) = (uint8_t)value;
+	return error;
+}
+
 int cfg__parse_u16(struct cfg_reader *r, const struct cfg_field *field, void *object)
 {
 	uint64_t value;

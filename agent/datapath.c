@@ -138,6 +138,7 @@ static void set_maps(struct datapath *dp)
 		.rev6 = dp->mem[DP_MAP_REV6],
 		.frontends = dp->mem[DP_MAP_FRONTENDS],
 		.services = dp->mem[DP_MAP_SERVICES],
+		.activity = dp->mem[DP_MAP_ACTIVITY],
 		.members = dp->mem[DP_MAP_MEMBERS],
 		.picks = dp->mem[DP_MAP_PICKS],
 		.pods = dp->mem[DP_MAP_PODS],

@@ -14,6 +14,7 @@ struct podstats {
 	int fd;
 	uint32_t nr_cpus;
 	struct pintle_pod_stats *values; /* BATCH_SLOTS * nr_cpus */
+	uint32_t nr_read;		 /* slots below it may have advanced by the last reading */
 	struct podstats_delta now[PINTLE_MAX_DETAIL], before[PINTLE_MAX_DETAIL];
 };
 
@@ -46,27 +47,59 @@ static void take(struct podstats *s, uint32_t slot, const struct pintle_pod_stat
 	s->now[slot] = sum;
 }
 
-int podstats__read(struct podstats *s, uint32_t nr_slots, struct pintle_err *err)
+/* Slots [first, first + count), at most BATCH_SLOTS. */
+static int read_run(struct podstats *s, uint32_t first, uint32_t count, struct pintle_err *err)
 {
-	uint32_t keys[BATCH_SLOTS], in = 0, out, slot = 0;
+	uint32_t keys[BATCH_SLOTS], in = first - 1, out;
 	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	int code = bpf_map_lookup_batch(s->fd, first ? &in : NULL, &out, keys, s->values, &count, &opts);
 
+	if (code < 0 && code != -ENOENT)
+		return pintle_err__set(err, code, "pod statistics: reading map pt_pod_stats: %s", strerror(-code));
+	for (uint32_t i = 0; i < count && keys[i] < PINTLE_MAX_DETAIL; i++)
+		take(s, keys[i], s->values + (size_t)i * s->nr_cpus);
+	return 0;
+}
+
+/* Slots that are not read did not advance. */
+static void settle(struct podstats *s)
+{
+	for (uint32_t slot = 0; slot < s->nr_read; slot++)
+		s->before[slot] = s->now[slot];
+	s->nr_read = 0;
+}
+
+int podstats__read_some(struct podstats *s, const uint8_t *wanted, uint32_t nr_slots, struct pintle_err *err)
+{
+	uint32_t first = 0, end;
+
+	settle(s);
 	if (nr_slots > PINTLE_MAX_DETAIL)
 		nr_slots = PINTLE_MAX_DETAIL;
-	while (slot < nr_slots) {
-		uint32_t count = nr_slots - slot < BATCH_SLOTS ? nr_slots - slot : BATCH_SLOTS;
-		int code = bpf_map_lookup_batch(s->fd, slot ? &in : NULL, &out, keys, s->values, &count, &opts);
+	while (first < nr_slots) {
+		int code;
 
-		if (code < 0 && code != -ENOENT)
-			return pintle_err__set(err, code, "pod statistics: reading map pt_pod_stats: %s", strerror(-code));
-		for (uint32_t i = 0; i < count && keys[i] < PINTLE_MAX_DETAIL; i++)
-			take(s, keys[i], s->values + (size_t)i * s->nr_cpus);
-		slot += count;
-		in = out;
-		if (code == -ENOENT || !count)
-			break;
+		if (!wanted[first]) {
+			first++;
+			continue;
+		}
+		for (end = first + 1; end < nr_slots && end - first < BATCH_SLOTS && wanted[end]; end++)
+			;
+		s->nr_read = end;
+		code = read_run(s, first, end - first, err);
+		if (code)
+			return code;
+		first = end;
 	}
 	return 0;
+}
+
+int podstats__read(struct podstats *s, uint32_t nr_slots, struct pintle_err *err)
+{
+	uint8_t all[PINTLE_MAX_DETAIL];
+
+	memset(all, 1, sizeof(all));
+	return podstats__read_some(s, all, nr_slots, err);
 }
 
 /* Every count only grows while a slot belongs to one pod; gain_q8 is a signed sum and may fall. */

@@ -34,6 +34,7 @@ struct table_maps {
 	struct pintle_pod *pods;	    /* meta->max_pods */
 	struct pintle_siblings *siblings;
 	struct pintle_load *loads;
+	struct pintle_activity *activity;
 	/* Makes zero what is counted by pod id, and by detail slot (TABLES_NO_DETAIL: the pod has none): per-CPU maps are no shared memory.
 	 * Called once for each pod that is removed, when no program can find it any more and before its id is free. 0, or -errno with
 	 * *err set: the pod stays and is removed by a later reap. NULL: nothing is counted. */
@@ -123,6 +124,8 @@ void tables__set_redirect(struct tables *t, uint16_t pod, bool allowed);
 void tables__set_gone(struct tables *t, uint16_t pod, bool is_gone);
 
 #define TABLES_SAMPLE_SHIFT 3 /* of a new service: 1 of 8 new flows is timed until the agent knows how many there are */
+/* Another weight of the delay caused to others than the configuration's, until the next apply. */
+void tables__set_externality(struct tables *t, double externality);
 /* Which share of new flows is timed, per service. */
 void tables__set_sampling(struct tables *t, uint16_t service, uint8_t sample_shift);
 
@@ -134,6 +137,10 @@ struct table_classes {
 };
 /* One store. A service keeps its classes over applies while its policy is `score`; ignored for other policies and ids not in use. */
 void tables__set_classes(struct tables *t, uint16_t service, const struct table_classes *classes);
+/* So long after the last commit no program still chooses by the half that was left (a choice takes about a microsecond): the next one need not wait.
+ * One that was held up for longer, on a stopped virtual CPU, meets gains of two commits, each of them whole. */
+#define TABLES_GAINS_SETTLE_NS 2000000ull
+void tables__gains_settled(struct tables *t);
 /* The classes in force; all zero for an id not in use. */
 struct table_classes tables__classes(const struct tables *t, uint16_t service);
 

@@ -56,13 +56,20 @@ static void write_curve(int16_t *to, const int16_t from[PINTLE_PSI_ENTRIES])
 	}
 }
 
+void tables__set_externality(struct tables *t, double externality)
+{
+	int16_t curve[PINTLE_PSI_ENTRIES];
+
+	psi__fill(externality, curve);
+	write_curve(t->maps.ctl->psi_q8, curve);
+}
+
 void ctl__write(struct tables *t, const struct pintle_config *config)
 {
 	int16_t curve[PINTLE_PSI_ENTRIES];
 
 	write_ages(t, config);
-	psi__fill(config->externality, curve);
-	write_curve(t->maps.ctl->psi_q8, curve);
+	tables__set_externality(t, config->externality);
 	psi__fill_latency(curve);
 	write_curve(t->maps.ctl->latency_q8, curve);
 }

@@ -157,6 +157,11 @@ static void write_pod(struct tables *t, uint32_t half, uint16_t pod)
 			write_place(t, variant, half, pod, t->places[i]);
 }
 
+void tables__gains_settled(struct tables *t)
+{
+	t->idle_half_busy = false;
+}
+
 int tables__commit_gains(struct tables *t, struct pintle_err *err)
 {
 	uint32_t idle = ~load32(&t->maps.ctl->gains_half) & 1;

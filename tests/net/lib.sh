@@ -55,7 +55,7 @@ pt_copy_programs()
 	PT_OUT=$PT_TMP/programs
 	chmod 0755 "$PT_TMP"
 	mkdir -p "$PT_OUT/bench" "$PT_OUT/tests"
-	for program in pintle bench/load bench/pod tests/client_tool tests/rawsend; do
+	for program in pintle bench/load bench/pod tests/client_tool tests/rawsend tests/model_tool; do
 		[ ! -e "$built/$program" ] || cp "$built/$program" "$PT_OUT/$program"
 	done
 	PINTLE=${PINTLE:-$PT_OUT/pintle}

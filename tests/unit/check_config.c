@@ -150,7 +150,7 @@ static const struct mistake mistakes[] = {
 	{ "services: []\n\x01\n", "f:2: not UTF-8 text: control characters are not allowed (byte 13)" },
 	/* keys */
 	{ "servces: []\n", "f:1: unknown key \"servces\"; did you mean \"services\"?" },
-	{ "zzz: []\n", "f:1: unknown key \"zzz\"; valid keys are services, settings" },
+	{ "zzz: []\n", "f:1: unknown key \"zzz\"; valid keys are services, settings, learning" },
 	{ "services: []\nservices: []\n", "f:2: key \"services\" stands here twice (first in line 1)" },
 	{ "? [a]\n: b\n", "f:1: expected a key, found a list" },
 	{ "\"a\\0b\": c\n", "f:1: a key holds a NUL character" },
@@ -166,7 +166,7 @@ static const struct mistake mistakes[] = {
 	{ "services: *x\n", "f:1: services: aliases (*x) are not supported; write the value out" },
 	{ "services: !!seq []\n", "f:1: services: tags (tag:yaml.org,2002:seq) are not supported" },
 	{ SERVICE("  <<: {policy: rr}\n"),
-	  "f:5: services[0]: unknown key \"<<\"; valid keys are name, policy, delivery, load, slo, frontends, pods" },
+	  "f:5: services[0]: unknown key \"<<\"; valid keys are name, policy, delivery, load, learning, slo, frontends, pods" },
 	/* types */
 	{ "services: {}\n", "f:1: services: expected a list, found a mapping" },
 	{ "services:\n", "f:1: services: expected a list, found nothing" },

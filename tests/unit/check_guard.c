@@ -120,7 +120,7 @@ START_TEST(differences_are_found)
 		static uint8_t tables[PINTLE_NR_CLASSES][DRAWS];
 		struct run run = { { tables[0], tables[1], tables[2] }, { 3000, 250, 250 }, 60, { 0 } };
 		const double factors[] = { differences[_i].production, differences[_i].holdout, differences[_i].canary };
-		uint32_t good = 0, total = 100, windows;
+		uint32_t good = 0, total = 100, windows = 0;
 		enum guard_reason reason = GUARD_FEW;
 
 		for (uint32_t c = 0; c < PINTLE_NR_CLASSES; c++) {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "agent/learner.h"
+#include "policy/mlp.h"
 #include "tests/unit/tables_fixture.h"
 
 #define MS 1000000ull
@@ -32,10 +33,12 @@ const struct table_maps *datapath__maps(const struct datapath *dp)
 	return &arena.maps;
 }
 
-int podstats__read(struct podstats *s, uint32_t nr_slots, struct pintle_err *e)
+int podstats__read_some(struct podstats *s, const uint8_t *wanted, uint32_t nr_slots, struct pintle_err *e)
 {
 	(void)s;
-	slots_read = nr_slots;
+	slots_read = 0;
+	for (uint32_t i = 0; i < nr_slots; i++)
+		slots_read = wanted[i] ? nr_slots : slots_read;
 	return read_error ? pintle_err__set(e, read_error, "no statistics") : 0;
 }
 
@@ -137,6 +140,7 @@ static int16_t q8(double ms)
 
 static void tick(uint64_t now_ns)
 {
+	memset(arena.maps.activity, 1, sizeof(*arena.maps.activity));
 	ck_assert_msg(!learner__tick(l, now_ns, &err), "%s", err.msg);
 }
 
@@ -336,6 +340,91 @@ START_TEST(statistics_that_cannot_be_read_change_nothing)
 	}
 END_TEST
 
+static void constant_net(struct mlp *net, int32_t q8)
+{
+	const int8_t weights[FEATURE_NR] = { 0 };
+	const int32_t bias[1] = { 2 * q8 };
+
+	mlp__init(net);
+	ck_assert_int_eq(mlp__add(net, FEATURE_NR, 1, MLP_LINEAR, 1u << 30, 31, weights, bias), MLP_OK);
+}
+
+static int16_t canary_in_force(const char *addr)
+{
+	const struct pintle_ctl *ctl = arena.maps.ctl;
+	const struct pintle_member_line *lines = arena.maps.members + (2 + ctl->gains_half) * arena.meta.member_lines;
+	uint16_t id, pod = pod_of(addr);
+	const struct pintle_pool *pool;
+
+	ck_assert_int_eq(tables__service_ids(t, "alpha", 4, &id), 0);
+	pool = &arena.maps.services[id].pool[arena.maps.services[id].active & 1];
+	for (uint32_t i = 0; i < pool->nr_members; i++)
+		if (lines[pool->members_line + i / 8].member[i % 8].pod == pod)
+			return lines[pool->members_line + i / 8].member[i % 8].gain_q8;
+	return INT16_MIN;
+}
+
+/* Each variant gets what its net says, clipped; pods without a sample get nothing; without nets it is taken back. */
+START_TEST(residuals_follow_the_nets)
+	{
+		static struct mlp up, down;
+		struct learner_service service = { .nets = { &up, &down } };
+		uint16_t slots[2];
+
+		begin();
+		constant_net(&up, 1000);
+		constant_net(&down, -20);
+		slots[0] = (uint16_t)(arena.maps.pods[pod_of("10.0.0.1")].detail - 1);
+		slots[1] = (uint16_t)(arena.maps.pods[pod_of("10.0.0.2")].detail - 1);
+		service.slots = slots;
+		service.nr_slots = 2;
+		learner__set_services(l, &service, 1);
+		*stats_of("10.0.0.1") = answers(5, 20);
+		tick(1000 * MS);
+		ck_assert_int_eq(gain_in_force("10.0.0.1"), q8(20) + MLP_RESIDUAL_MAX_Q8);
+		ck_assert_int_eq(canary_in_force("10.0.0.1"), q8(20) - 20);
+		ck_assert_int_eq(gain_in_force("10.0.0.2"), 0);
+		ck_assert_int_eq(tables__gain(t, pod_of("10.0.0.1")), q8(20));
+		*stats_of("10.0.0.1") = (struct podstats_delta){ 0 };
+		service.nets[0] = service.nets[1] = NULL;
+		tick(1010 * MS);
+		ck_assert_int_eq(gain_in_force("10.0.0.1"), q8(20) + MLP_RESIDUAL_MAX_Q8); /* nothing was said */
+		service.is_stale = true;
+		tick(1020 * MS);
+		ck_assert_int_eq(gain_in_force("10.0.0.1"), q8(20));
+		ck_assert_int_eq(canary_in_force("10.0.0.1"), q8(20));
+		ck_assert(!service.is_stale);
+		ck_assert_uint_eq(learner__delays(l)->count, 2);
+		learner__set_services(l, NULL, 0);
+		end();
+	}
+END_TEST
+
+/* Pods whose mark is not set are not looked at, but for once a second; the mark is taken back. */
+START_TEST(only_marked_pods_are_read)
+	{
+		uint32_t first, second;
+
+		begin();
+		first = arena.maps.pods[pod_of("10.0.0.1")].detail - 1u;
+		second = arena.maps.pods[pod_of("10.0.0.2")].detail - 1u;
+		*stats_of("10.0.0.1") = answers(5, 20);
+		*stats_of("10.0.0.2") = answers(5, 30);
+		tick(5000 * MS); /* all are read once a second */
+		*stats_of("10.0.0.1") = answers(5000, 40);
+		*stats_of("10.0.0.2") = answers(5000, 60);
+		arena.maps.activity->pod[first] = 0;
+		arena.maps.activity->pod[second] = 1;
+		ck_assert_int_eq(learner__tick(l, 5500 * MS, &err), 0);
+		ck_assert_int_eq(gain_in_force("10.0.0.1"), q8(20));
+		ck_assert_int_gt(gain_in_force("10.0.0.2"), q8(30));
+		ck_assert_uint_eq(arena.maps.activity->pod[second], 0);
+		ck_assert_int_eq(learner__tick(l, 6100 * MS, &err), 0);
+		ck_assert_int_gt(gain_in_force("10.0.0.1"), q8(20));
+		end();
+	}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("learner");
@@ -343,6 +432,8 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_add_test(tcase, residuals_follow_the_nets);
+	tcase_add_test(tcase, only_marked_pods_are_read);
 	tcase_add_test(tcase, answers_become_gains);
 	tcase_add_test(tcase, an_adopted_gain_is_a_first_sample);
 	tcase_add_test(tcase, a_pod_that_comes_is_not_the_one_that_went);

@@ -233,7 +233,7 @@ static const char *completed(const char *line)
 
 START_TEST(test_completion)
 	{
-		ck_assert_str_eq(completed("po"), "pod\n");
+		ck_assert_str_eq(completed("po"), "pod\npolicy\n");
 		ck_assert_str_eq(completed("pod _"), "list\ndrain\nundrain\n");
 		ck_assert_str_eq(completed("-o json pod d"), "drain\n");
 		ck_assert_str_eq(completed("help flows _"), "list\ntop\nexplain\n");

@@ -47,6 +47,7 @@ static size_t lay_out_all(struct arena *arena)
 	maps->picks = lay_out(arena, &at, meta->pick_lines, sizeof(*maps->picks));
 	maps->pods = lay_out(arena, &at, meta->max_pods, sizeof(*maps->pods));
 	maps->siblings = lay_out(arena, &at, meta->max_pods, sizeof(*maps->siblings));
+	maps->activity = lay_out(arena, &at, 1, sizeof(*maps->activity));
 	maps->loads = lay_out(arena, &at, meta->max_pods, sizeof(*maps->loads));
 	return at;
 }

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What a steward believes of the file that another left: all of it or nothing. */
+#include <check.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/rundir.h"
+#include "agent/steward_int.h"
+
+#define ENTRY                                                                                                          \
+	"{\"service\": \"shop/web\", \"family\": 4, \"models\": [11, 4294967295], \"plain\": true, \"refused\": [7], " \
+	"\"pin\": 3, \"pinned\": 11, \"configured\": 12, \"has_configured\": true}"
+#define EVENT                                                                                                   \
+	"{\"time_ns\": 1764082800000000000, \"service\": \"shop/web\", \"family\": 4, \"what\": \"promoted\", " \
+	"\"from\": \"a\", \"to\": \"b\", \"reason\": \"certainly better\"}"
+#define STATE "{\"version\": 1, \"services\": [" ENTRY "], \"gone\": [], \"history\": [" EVENT "]}"
+
+static char dir[64];
+
+static int put_text(FILE *file, const void *arg)
+{
+	return fputs(arg, file) < 0 ? -EIO : 0;
+}
+
+static int read_text(struct steward *s, const char *text)
+{
+	struct pintle_err err = { 0 };
+	char path[PATH_MAX];
+	int code;
+
+	snprintf(dir, sizeof(dir), "/tmp/check_steward.%d", (int)getpid());
+	ck_assert_int_eq(rundir__replace(dir, STEWARD_STATE, "/pins", put_text, text, &err), 0);
+	memset(s, 0, sizeof(*s));
+	s->run_dir = dir;
+	s->pin_dir = "/pins";
+	code = steward__read_state(s, &err);
+	ck_assert_int_eq(rundir__path(dir, STEWARD_STATE, "/pins", ".json", path, sizeof(path)), 0);
+	unlink(path);
+	rmdir(dir);
+	return code;
+}
+
+START_TEST(a_whole_file_is_believed)
+	{
+		static struct steward s;
+
+		ck_assert_int_eq(read_text(&s, STATE), 0);
+		ck_assert_uint_eq(s.nr_memories, 1);
+		ck_assert_str_eq(s.memories[0].name, "shop/web");
+		ck_assert_uint_eq(s.memories[0].standing.nr_models, 2);
+		ck_assert_uint_eq(s.memories[0].standing.models[1], 4294967295u);
+		ck_assert(s.memories[0].standing.is_plain);
+		ck_assert_uint_eq(s.memories[0].standing.pin, STANDING_PIN_MODEL);
+		ck_assert_uint_eq(s.memories[0].configured, 12);
+		ck_assert_uint_eq(s.nr_history, 1);
+		ck_assert_str_eq(s.history[0].what, "promoted");
+		free(s.memories);
+	}
+END_TEST
+
+/* Cut anywhere it is no state; nothing of it stays. */
+START_TEST(a_torn_file_is_refused)
+	{
+		static struct steward s;
+		char text[sizeof(STATE)];
+
+		for (size_t bytes = 0; bytes < strlen(STATE); bytes++) {
+			memcpy(text, STATE, bytes);
+			text[bytes] = 0;
+			ck_assert_int_eq(read_text(&s, text), -EINVAL);
+			ck_assert_uint_eq(s.nr_memories + s.nr_history, 0);
+			free(s.memories);
+		}
+	}
+END_TEST
+
+static const struct {
+	const char *from, *to;
+} lies[] = {
+	{ "\"version\": 1", "\"version\": 2" },
+	{ "\"family\": 4", "\"family\": 5" },
+	{ "[11, 4294967295]", "[1, 2, 3, 4, 5]" },
+	{ "[11, 4294967295]", "[11, 0]" },
+	{ "[11, 4294967295]", "[11, 1e300]" },
+	{ "[11, 4294967295]", "{}" },
+	{ "\"plain\": true", "\"plain\": 1" },
+	{ "\"pin\": 3", "\"pin\": 4" },
+	{ "\"pin\": 3", "\"pin\": 0.5" },
+	{ "\"pinned\": 11", "\"pinned\": -1" },
+	{ "\"configured\": 12", "\"configured\": null" },
+	{ "\"what\": \"promoted\"", "\"what\": \"exploded\"" },
+	{ "\"time_ns\": 1764082800000000000", "\"time_ns\": -5" },
+	{ "\"gone\": []", "\"gone\": 7" },
+};
+
+START_TEST(lies_are_refused)
+	{
+		static struct steward s;
+		char text[2 * sizeof(STATE)];
+		const char *state = STATE, *at = strstr(state, lies[_i].from);
+
+		ck_assert_ptr_nonnull(at);
+		snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - state), state, lies[_i].to, at + strlen(lies[_i].from));
+		ck_assert_int_eq(read_text(&s, text), -EINVAL);
+		ck_assert_uint_eq(s.nr_memories + s.nr_history, 0);
+		free(s.memories);
+	}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("steward");
+	TCase *tc = tcase_create("steward");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_test(tc, a_whole_file_is_believed);
+	tcase_add_test(tc, a_torn_file_is_refused);
+	tcase_add_loop_test(tc, lies_are_refused, 0, sizeof(lies) / sizeof(lies[0]));
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
