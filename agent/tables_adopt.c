@@ -230,6 +230,7 @@ static void adopt_frontends(struct tables *t)
 		if (t->maps.frontends[id].family)
 			idset__mark(&t->frontends, id);
 	}
+	frontends__adopt_held(t);
 }
 
 /* A service that no frontend leads to is nobody's: its first frontend was not published yet, or its last one went. */

@@ -298,21 +298,16 @@ static int remove_frontends(struct tables *t, const struct plan *p)
 /* Nobody can find them any more: not by address, not as a sibling. */
 static void free_frontends(struct tables *t, const struct plan *p)
 {
-	static const struct pintle_frontend none;
-
 	for (uint32_t id = idset__next_used(&t->frontends, 0); id != NO_ID; id = idset__next_used(&t->frontends, id + 1)) {
-		if (idset__has(&p->keep_frontends, id))
-			continue;
-		store8(&t->maps.frontends[id].family, 0);
-		store_words(&t->maps.frontends[id], &none, sizeof(none));
-		idset__drop(&t->frontends, id);
+		if (!idset__has(&p->keep_frontends, id))
+			frontends__drop(t, id);
 	}
 }
 
 /* Before anything is added: a slot or an id of a frontend that goes is used again only after a wait. */
 static int take_frontends(struct tables *t, struct plan *p)
 {
-	bool is_short = p->nr_new_frontends > idset__free(&t->frontends);
+	bool is_short = plan__is_short_of_ids(t, p);
 	int ret = 0;
 
 	if (is_short)
@@ -321,8 +316,12 @@ static int take_frontends(struct tables *t, struct plan *p)
 		ret = tables__wait(t);
 	if (ret)
 		return ret;
-	if (is_short)
+	if (is_short) {
 		free_frontends(t, p);
+		ret = frontends__free_more(t, p);
+		if (ret)
+			return ret;
+	}
 	return plan__take_frontends(t, p);
 }
 

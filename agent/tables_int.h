@@ -119,6 +119,9 @@ int pod_record__forget(struct tables *t, uint16_t pod, struct pintle_err *err); 
 struct ep_key pod_record__key(const struct tables *t, uint16_t pod);
 void siblings__write(struct tables *t, uint16_t pod, const struct pintle_sibling_set *set); /* the idle set, then the flip */
 
+/* tables_frontends.c: time without an agent, and so without a sweep, does not count for ids that are held back */
+void frontends__adopt_held(struct tables *t);
+
 /* tables_gain.c */
 struct pintle_member member__make(const struct shadow_pod *shadow, uint32_t variant, uint16_t pod, uint16_t concurrency);
 void gains__drop_pod(struct tables *t, uint16_t pod);

@@ -73,7 +73,7 @@ static int plan_frontends(struct tables *t, struct plan *p, struct pintle_err *e
 			p->nr_new_frontends++;
 		}
 	}
-	return 0;
+	return plan__check_frontend_ids(t, p, err);
 }
 
 static void keep_service(struct plan *p, struct plan_service *s, uint32_t id)
@@ -244,12 +244,12 @@ int plan__make(struct tables *t, const struct pintle_config *config, struct plan
 
 int plan__take_frontends(struct tables *t, struct plan *p)
 {
-	if (p->nr_new_frontends > idset__free(&t->frontends))
-		return -ENOSPC;
 	for (uint32_t i = 0; i < p->nr_frontends; i++) {
 		if (p->frontends[i].id != NO_ID)
 			continue;
-		p->frontends[i].id = idset__take(&t->frontends);
+		p->frontends[i].id = frontends__take(t);
+		if (p->frontends[i].id == NO_ID)
+			return -ENOSPC;
 		idset__mark(&p->keep_frontends, p->frontends[i].id);
 	}
 	plan__fill_siblings(t, p);

@@ -50,6 +50,16 @@ struct plan {
 int plan__make(struct tables *t, const struct pintle_config *config, struct plan *ret_plan, struct pintle_err *err);
 /* Frontend ids and sibling lists. -ENOSPC when ids are short. */
 int plan__take_frontends(struct tables *t, struct plan *p);
+/* tables_frontends.c. Are there ids for what is new? -ENOSPC says when; held ids that no flow has are given back on the way. */
+int plan__check_frontend_ids(struct tables *t, const struct plan *p, struct pintle_err *err);
+bool plan__is_short_of_ids(const struct tables *t, const struct plan *p); /* without those of frontends that go */
+void frontends__drop(struct tables *t, uint32_t id);			  /* the id is held back from now on */
+int frontends__free_more(struct tables *t,
+			 const struct plan *p);	    /* short of ids, after those that go were dropped and a wait. -ENOMEM */
+uint32_t frontends__take(struct tables *t);	    /* NO_ID: none is free */
+uint32_t frontends__hold_s(const struct tables *t); /* for so long */
+uint32_t frontends__now_s(void);
+
 void plan__undo(struct tables *t, struct plan *p); /* gives back ids and lines that no map refers to yet */
 void plan__destroy(struct plan *p);
 

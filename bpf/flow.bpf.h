@@ -86,6 +86,7 @@ static __always_inline bool slot_match(struct pintle_slot *slot, __u64 key, __u6
 	state = *(volatile __u64 *)&slot->state;
 	if ((state & (PINTLE_FS_VALID | PINTLE_FS_V6)) != (PINTLE_FS_VALID | family))
 		return false;
+	/* the slot may have been given to another flow between the first look and the state: no test can stop a CPU there */
 	if (*(volatile __u64 *)&slot->key != key)
 		return false;
 	*ret_state = state;

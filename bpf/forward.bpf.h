@@ -28,6 +28,19 @@ __global_fn int restamp(__u32 index, __u64 state)
 	return 0;
 }
 
+#define PT_UDP_LOST_NS 1000000000ull
+
+/* A datagram while an answer is awaited: part of the request, one more beside it, or the same again because the first was lost. After a second it is
+ * taken for the last, and timed from itself. */
+__global_fn int restamp_lost(__u32 index, __u64 state)
+{
+	__u64 *stamp = bpf_map_lookup_elem(&pt_stamps, &index);
+
+	if (stamp && ((bpf_ktime_get_ns() - *stamp) & PINTLE_STAMP_NS_MASK) > PT_UDP_LOST_NS)
+		restamp(index, state);
+	return 0;
+}
+
 /* Where the packet stands after the look-ups. */
 struct lookup {
 	__u64 key;
@@ -41,28 +54,34 @@ struct lookup {
 /* A request that begins now is not counted: one is counted already, or none will be answered. */
 #define PT_NO_REQUEST (PINTLE_FS_AWAITING | PINTLE_FS_FIN_POD | PINTLE_FS_RST | PINTLE_FS_RST_CLIENT)
 
+/* Flags that a TCP segment of the client changes. */
+static __always_inline void tcp_step(const struct pkt *p, __u64 state, __u64 *set, __u64 *clear)
+{
+	if (!(p->tcp_flags & (PT_TCP_SYN | PT_TCP_RST)) && !(state & PINTLE_FS_EST))
+		*set = PINTLE_FS_EST;
+	if (state & PINTLE_FS_RST_CLIENT)
+		*clear = revived(state, p->tcp_flags);
+	/* a pod that has finished will not answer */
+	if (p->payload_bytes && !(state & ~*clear & PT_NO_REQUEST))
+		*set |= PINTLE_FS_AWAITING;
+	if (p->tcp_flags & (PT_TCP_FIN | PT_TCP_RST)) {
+		*set |= p->tcp_flags & PT_TCP_RST ? PINTLE_FS_RST_CLIENT : PINTLE_FS_FIN_CLIENT;
+		*set &= ~state & ~PINTLE_FS_AWAITING;
+		*clear |= state & PINTLE_FS_AWAITING;
+	}
+}
+
 /* Transitions that a packet of the client makes; none on the path of an established flow. */
 static __always_inline void client_transitions(const struct pkt *p, const struct lookup *look, struct flow_ref *ref)
 {
 	__u64 state = ref->state, set = 0, clear = 0, before;
 
-	if (p->proto == IPPROTO_UDP) {
-		if (!(state & PINTLE_FS_AWAITING))
-			set = PINTLE_FS_AWAITING;
-	} else {
-		if (!(p->tcp_flags & (PT_TCP_SYN | PT_TCP_RST)) && !(state & PINTLE_FS_EST))
-			set = PINTLE_FS_EST;
-		if (state & PINTLE_FS_RST_CLIENT)
-			clear = revived(state, p->tcp_flags);
-		/* a pod that has finished will not answer */
-		if (p->payload_bytes && !(state & ~clear & PT_NO_REQUEST))
-			set |= PINTLE_FS_AWAITING;
-		if (p->tcp_flags & (PT_TCP_FIN | PT_TCP_RST)) {
-			set |= p->tcp_flags & PT_TCP_RST ? PINTLE_FS_RST_CLIENT : PINTLE_FS_FIN_CLIENT;
-			set &= ~state & ~PINTLE_FS_AWAITING;
-			clear |= state & PINTLE_FS_AWAITING;
-		}
-	}
+	if (p->proto != IPPROTO_UDP)
+		tcp_step(p, state, &set, &clear);
+	else if (!(state & PINTLE_FS_AWAITING))
+		set = PINTLE_FS_AWAITING;
+	else if (state & PINTLE_FS_STAMPED && flow_is_later(state)) /* at most once a tick, so that streams cost nothing */
+		restamp_lost(ref->index, state);
 	if (!(set | clear)) {
 		flow_touch(ref->slot, state);
 		return;

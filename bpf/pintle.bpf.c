@@ -235,6 +235,10 @@ static __always_inline int rev(struct __sk_buff *skb, enum pt_rev_hook hook)
 SEC("tc")
 int pt_rev_up(struct __sk_buff *skb)
 {
+	if (skb->tc_index == PT_TC_INDEX_REDIRECTED) {
+		skb->tc_index = 0;
+		return finish_tc(PINTLE_V_REV_REDIRECTED, PT_TCX_NEXT);
+	}
 	return rev(skb, PT_REV_UPLINK);
 }
 

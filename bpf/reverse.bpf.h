@@ -19,6 +19,15 @@ struct reverse {
 	__u32 oif;  /* where a redirected reply leaves */
 };
 
+/* Tells the program at the uplink's egress that the skb has been through here; nothing else of this kernel uses tc_index. */
+#define PT_TC_INDEX_REDIRECTED 0x7074
+
+static __always_inline int redirect_reply(struct reverse *rv)
+{
+	rv->skb->tc_index = PT_TC_INDEX_REDIRECTED;
+	return (int)bpf_redirect_neigh(rv->oif, NULL, 0, 0);
+}
+
 static __always_inline bool rev_try(struct reply *r, __u32 frontend_id)
 {
 	struct pintle_frontend *frontend = bpf_map_lookup_elem(&pt_frontends, &frontend_id);
@@ -290,7 +299,7 @@ static __always_inline enum pintle_verdict reverse_l4(struct reverse *rv, enum p
 		return PINTLE_V_REV_INTERNAL;
 	if (hook == PT_REV_UPLINK)
 		return PINTLE_V_REV_STEER;
-	rv->action = (int)bpf_redirect_neigh(rv->oif, NULL, 0, 0);
+	rv->action = redirect_reply(rv);
 	return PINTLE_V_REV_REDIRECT;
 }
 
@@ -329,7 +338,7 @@ static __always_inline enum pintle_verdict reverse_icmp(struct reverse *rv, enum
 	icmp_rewrite(p, family, &q, PT_SIDE_SRC, !same_addr(family, p->saddr_be, q.daddr_be), &to);
 	if (hook == PT_REV_UPLINK)
 		return PINTLE_V_REV_ICMP;
-	rv->action = (int)bpf_redirect_neigh(rv->oif, NULL, 0, 0);
+	rv->action = redirect_reply(rv);
 	return PINTLE_V_REV_ICMP_REDIRECT;
 }
 

@@ -86,7 +86,7 @@ static __always_inline __u64 stamp_elapsed_ns(__u32 slot_index, __u64 now_ns, __
 	since = word & PINTLE_STAMP_NS_MASK;
 	*ret_load = (__u32)(word >> PINTLE_STAMP_LOAD_SHIFT);
 	now_ns &= PINTLE_STAMP_NS_MASK;
-	/* a departure time from another clock, or ahead of this one, is no use */
+	/* a departure time from another clock, or ahead of this one, is no use (no test run can give an skb a departure time) */
 	if (now_ns <= since || now_ns - since > (1ull << 40))
 		now_ns = bpf_ktime_get_ns() & PINTLE_STAMP_NS_MASK;
 	return now_ns > since ? now_ns - since : 0;

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # The demo: three pods of different speed behind one VIP, in network namespaces. The policies rr, leastconn and score meet the same
-# arrivals and the same drawn service times; beside them stands shortest-expected-delay with known rates, replayed on both.
+# arrivals and the same drawn service times; beside them stands shortest-expected-delay with known rates, replayed on both. Then three
+# equal pods of which one works at a quarter of its speed for a while.
 #
 # Usage: run.sh [--picture FILE.svg] [--seconds S] [--load PERCENT] [--seed N]
 # Results: .output/demo/demo.svg, demo.json. Exit 1: a step failed, or a run was too far from its replay to be believed.
@@ -11,7 +12,8 @@
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
 OUT=$BUILD/demo
-PICTURE='' RUN_SECONDS=15 PERCENT=60
+PICTURE='' RUN_SECONDS=13 PERCENT=60
+SLOW_RATE=75 SLOW_SECONDS=8 SLOW_FROM=2 SLOW_TO=6 SLOW_SCALE=0.5 # 60 % of what three pods of 24 ms serve; 80 % while one is slow
 
 parse_options()
 {
@@ -67,6 +69,39 @@ run_policies()
 	done
 }
 
+# Three equal pods; one works at a quarter of its speed from SLOW_FROM to SLOW_TO.
+run_slow_pod()
+{
+	local policy start_ns BASE_MS=(20 20 20) WORK_ARGS=(--scale "$SLOW_SCALE" --shared-draws --speeds "$TMP/speeds")
+	printf '0 1 1\n%d000000000 1 0.25\n%d000000000 1 1\n' $SLOW_FROM $SLOW_TO >"$TMP/speeds"
+	"$LOAD" arrivals --rate $SLOW_RATE --seconds $SLOW_SECONDS --seed "$SEED" --first-id 3000000 >"$TMP/slow"
+	detach >/dev/null
+	attach leastconn
+	for policy in leastconn score; do
+		set_policy $policy
+		stop_pods
+		start_ns=$(($("$LOAD" clock) + 1000000000))
+		start_pods --start-ns $start_ns
+		say "$policy: $SLOW_RATE/s on three pods of 24 ms; pod 1 at a quarter of its speed from second $SLOW_FROM to $SLOW_TO"
+		real slow.$policy "$TMP/slow" --start-ns $start_ns
+		jq -r '"\(.ok) of \(.requests) answered, mean \(.mean_ms) ms, p99 \(.p99_ms) ms"' "$TMP/slow.$policy.json"
+	done
+	replay slow.sed "$TMP/slow" sed --records "$TMP/slow.sed.records"
+	for policy in leastconn score sed; do
+		during $policy
+	done
+}
+
+# Of the requests that arrived while the pod was slow: $TMP/slow.POLICY.during.json
+during() # policy
+{
+	jq -s --argjson from $((SLOW_FROM * 1000)) --argjson to $((SLOW_TO * 1000)) 'map(select(.scheduled_ms >= $from and .scheduled_ms < $to)) as $r |
+		($r | map(.latency_ms) | sort) as $l | ($l | length) as $n | def at($q): $l[($n * $q | ceil) - 1];
+		{requests: $n, mean_ms: (($l | add) / $n), p50_ms: at(0.5), p95_ms: at(0.95), p99_ms: at(0.99),
+		requests_by_pod: ($r | group_by(.pod) | map({key: (.[0].pod | tostring), value: length}) | from_entries)}' \
+		"$TMP/slow.$1.records" >"$TMP/slow.$1.during.json"
+}
+
 run_replays()
 {
 	local first
@@ -115,6 +150,10 @@ print_table()
 	heading "One burst of 30 right after attaching: nothing is known about the pods"
 	row score cold
 	row "shortest expected delay, rates known (replay)" sed.cold
+	heading "Three equal pods, one at a quarter of its speed for $((SLOW_TO - SLOW_FROM)) s: the $(jq .requests "$TMP/slow.score.during.json") requests of that time"
+	row leastconn slow.leastconn.during
+	row score slow.score.during
+	row "shortest expected delay, rates known (replay)" slow.sed.during
 	echo
 	jq -r -s '"p99 of score against known rates: \(.[0].p99_ms / .[1].p99_ms * 100 | round / 100) Poisson, \(.[2].p99_ms / .[3].p99_ms
 		* 100 | round / 100) bursts; rr against score: \(.[4].p99_ms / .[0].p99_ms * 10 | round / 10) Poisson"' \
@@ -135,7 +174,8 @@ write_results()
 {
 	local name
 	mkdir -p "$OUT"
-	for name in rr leastconn score bursts cold {rr,leastconn,score,bursts,cold}.same {rr,leastconn,score}.model sed sed.bursts sed.cold; do
+	for name in rr leastconn score bursts cold {rr,leastconn,score,bursts,cold}.same {rr,leastconn,score}.model sed sed.bursts sed.cold \
+		slow.{leastconn,score,sed}{,.during} slow.{leastconn,score}.same; do
 		jq --arg name "$name" '{($name): .}' "$TMP/$name.json"
 	done | jq -s --arg rate "$RATE" --argjson seconds "$RUN_SECONDS" --argjson seed "$SEED" \
 		--argjson warnings "$(printf '%s\n' "${WARNINGS[@]}" | jq -R . | jq -s 'map(select(. != ""))')" \
@@ -156,7 +196,11 @@ plot()
 	done
 	jq -r -s '. as $runs | ["p50", "p95", "p99"][] as $p | [$p, ($runs[] | .[$p + "_ms"])] | @tsv' \
 		"$TMP"/{sed.bursts,bursts,cold}.json >"$TMP/bars"
-	gnuplot -e "dir = '$TMP'" -e "out = '$OUT/demo.svg'" -e "rate = '$RATE'" -e "p99_rr = $(p99 rr)" \
+	for name in leastconn score; do
+		jq -r '[.scheduled_ms / 1000, .latency_ms] | @tsv' "$TMP/slow.$name.records" >"$TMP/slow.$name.points"
+	done
+	gnuplot -e "slow_from = $SLOW_FROM" -e "slow_to = $SLOW_TO" -e "slow_seconds = $SLOW_SECONDS" -e "slow_rate = $SLOW_RATE" \
+		-e "slow_leastconn = $(p99 slow.leastconn.during)" -e "slow_score = $(p99 slow.score.during)" -e "dir = '$TMP'" -e "out = '$OUT/demo.svg'" -e "rate = '$RATE'" -e "p99_rr = $(p99 rr)" \
 		-e "p99_leastconn = $(p99 leastconn)" -e "p99_score = $(p99 score)" -e "p99_sed = $(p99 sed)" "$ROOT/bench/demo/demo.gp"
 	[ -s "$OUT/demo.svg" ] || die "gnuplot wrote no picture"
 }
@@ -179,6 +223,7 @@ main()
 	say "score: bursts of 30, gains kept"
 	real bursts "$TMP/bursts"
 	show_inside
+	run_slow_pod
 	run_replays
 	print_table
 	write_results

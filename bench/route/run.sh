@@ -18,7 +18,7 @@ SCENARIOS='steady antagonists' LOADS='' ROWS='leastconn score score+mlp prequal'
 LEAST_REQUESTS=2000 WARM_UP_SECONDS=3 BLOCK_SECONDS=2 ATTEMPTS=3 RESAMPLES=2000
 PROBE_PORT=8081
 GATE_FROM=60 # percent of capacity from which `score` must be better
-CDF_LOAD=75
+CDF_LOAD=''
 
 parse_options()
 {
@@ -45,13 +45,16 @@ parse_options()
 		shift
 	done
 	if [ -n "$QUICK" ]; then
-		LEAST_REQUESTS=400 WARM_UP_SECONDS=2 BLOCK_SECONDS=1 CDF_LOAD=60
+		LEAST_REQUESTS=400 WARM_UP_SECONDS=2 BLOCK_SECONDS=1
 	fi
 	: "${LOADS:=${QUICK:+30 60 90}}" "${RUN_SECONDS:=${QUICK:+6}}"
 	: "${LOADS:=30 45 60 75 90}" "${RUN_SECONDS:=25}"
 	[[ $RUN_SECONDS =~ ^[1-9][0-9]{0,2}$ && $SEED =~ ^[0-9]{1,9}$ ]] || die "--seconds 1..999, --seed 0..999999999"
 	[[ $LOADS =~ ^[1-9][0-9]?(\ [1-9][0-9]?)*$ ]] || die "--loads: percentages from 1 to 99"
 	local word
+	for word in $LOADS; do # the distribution is drawn at the highest load up to 75 %, or at the first
+		[ -n "$CDF_LOAD" ] && [ "$word" -gt 75 ] || CDF_LOAD=$word
+	done
 	for word in $SCENARIOS; do
 		[[ $word =~ ^(steady|antagonists)$ ]] || die "no scenario '$word'"
 	done
@@ -69,18 +72,17 @@ scenario__set() # name
 	steady) # three pods of different speed, as in the demo but 8.3 times as fast
 		BASE_MS=(20 100 250) CONCURRENCY=1 SCALE=0.12 UNIT_MS=0
 		;;
-	antagonists) # eight pods alike: 20 ms of work in the mean; full speed for 4 s, 0.6 for 2 s or 0.25 for 1 s in the mean
-		BASE_MS=(0 0 0 0 0 0 0 0) CONCURRENCY=1 SCALE=0.714 UNIT_MS=1000
+	antagonists) # twenty pods alike: 20 ms of work in the mean; full speed for 4 s, 0.6 for 2 s or 0.25 for 1 s in the mean
+		BASE_MS=(0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0) CONCURRENCY=1 SCALE=0.714 UNIT_MS=1000
 		;;
 	esac
-	# requests a second: the sum over pods of slots / mean work, times the mean speed (9.45 / 11 with antagonists)
-	CAPACITY=$(printf '%s\n' "${BASE_MS[@]}" | awk -v scale=$SCALE -v slots=$CONCURRENCY -v unit=$UNIT_MS '
-		{ sum += slots * 1000 / (($1 + 28) * scale) } END { print sum * (unit ? 9.45 / 11 : 1) }')
+	# requests a second at full speed: the sum over pods of slots / mean work
+	CAPACITY=$(printf '%s\n' "${BASE_MS[@]}" | awk -v scale=$SCALE -v slots=$CONCURRENCY '
+		{ sum += slots * 1000 / (($1 + 28) * scale) } END { print sum }')
 }
 
 # ---- rows: what makes the choice ----
 
-# Lines of the configuration that a row adds, and its policy.
 row__policy()
 {
 	case $1 in
@@ -89,30 +91,48 @@ row__policy()
 	esac
 }
 
+# Lines of the configuration that a row adds.
 row__config()
 {
 	case $1 in
-	score+mlp) "$PINTLE" model --help >/dev/null 2>&1 && echo "learning: {model: default}" ;;
+	score+mlp) echo "learning: {model: default}" ;;
 	esac
-	return 0
 }
 
-# Why a row cannot be measured; nothing when it can.
+# Why a row cannot be measured; nothing when it can. The program itself says what it has.
 row__lacks()
 {
-	case $1 in
-	score+mlp) "$PINTLE" model --help >/dev/null 2>&1 || echo "not built in: this pintle has no verb 'model'" ;;
-	esac
+	local extra
+	extra=$(row__config "$1")
+	[ -n "$extra" ] || return 0
+	{
+		printf 'services:\n- {name: demo, policy: score, frontends: [{vip: 10.96.0.1, protocol: tcp, port: 80}], pods: [{address: 10.1.0.2, port: 80}]}\n'
+		echo "$extra"
+	} >"$TMP/try.yaml"
+	"$PINTLE" check -c "$TMP/try.yaml" >/dev/null 2>"$TMP/try.err" || echo "not built in ($(sed 's/^.*try.yaml:[0-9]*: //' "$TMP/try.err"))"
 }
 
 # ---- one run ----
 
+# Ports that a client closed rest for a minute: every run has an address of its own, and a run has fewer requests than there are ports.
+SOURCES=16 RUNS=0
+
+add_sources()
+{
+	local i
+	in_ns client sysctl -q -w net.ipv4.ip_local_port_range="1024 65535"
+	for ((i = 0; i < SOURCES; i++)); do
+		ip -n "$PT_CLIENT" addr add "${PT_CLIENT4%.*}.$((100 + i))/24" dev eth0
+	done
+}
+
 # send_row ROW NAME: from fresh maps and fresh pods, whose speeds begin with the arrivals. False: the machine was too slow to begin in time.
 send_row()
 {
-	local row=$1 name=$2 start_ns i options=() status=0
+	local row=$1 name=$2 start_ns i options status=0
+	options=(--source "${PT_CLIENT4%.*}.$((100 + RUNS++ % SOURCES))")
 	[ "$row" = prequal ] || attach "$(row__policy "$row")" "$(row__config "$row")"
-	start_ns=$(($("$LOAD" clock) + 1500000000))
+	start_ns=$(($("$LOAD" clock) + 2500000000))
 	start_pods --start-ns $start_ns
 	if [ "$row" = prequal ]; then
 		for ((i = 1; i <= ${#BASE_MS[@]}; i++)); do
@@ -168,16 +188,27 @@ keep_cdf() # SCENARIO LOAD ROW
 		awk '{ v[NR] = $1 } END { step = NR > 1000 ? NR / 1000 : 1; for (i = 1; i <= NR; i += step) print v[int(i)], int(i) / NR }' >"$OUT/$1.$3.cdf"
 }
 
-draw() # LOAD: arrivals, and how fast the pods are meanwhile
+# The mean speed of the pods over SECONDS of $TMP/speeds.
+mean_speed() # SECONDS
 {
-	local seconds seed=$((SEED * 1000 + $1))
-	RATE=$(awk "BEGIN { printf \"%.3f\", $CAPACITY * $1 / 100 }")
-	seconds=$(awk "BEGIN { s = $LEAST_REQUESTS * 1.08 / $RATE; printf \"%.3f\", $WARM_UP_SECONDS + (s > $RUN_SECONDS ? s : $RUN_SECONDS) }")
-	"$LOAD" arrivals --rate "$RATE" --seconds "$seconds" --seed $seed >"$TMP/arrivals"
+	awk -v end="$1" 'function until(at) { at = at / 1e9 < end ? at / 1e9 : end; sum += (at - last) * speed; last = at }
+		$2 != pod { if (NR > 1) until(end * 1e9); pod = $2; last = 0; speed = 1; pods++ }
+		{ until($1); speed = $3 } END { until(end * 1e9); print sum / pods / end }' "$TMP/speeds"
+}
+
+# Arrivals, and how fast the pods are meanwhile. Load is the share of what these pods can do in this time.
+draw() # LOAD
+{
+	local seconds speed=1 seed=$((SEED * 1000 + $1))
+	seconds=$(awk "BEGIN { s = $LEAST_REQUESTS * 1.08 / ($CAPACITY * $1 / 100); print $WARM_UP_SECONDS + int(s > $RUN_SECONDS ? s + 1 : $RUN_SECONDS) }")
 	WORK_ARGS=(--scale "$SCALE" --shared-draws)
-	[ "$UNIT_MS" != 0 ] || return 0
-	"$LOAD" speeds --pods ${#BASE_MS[@]} --seconds $((${seconds%.*} + 60)) --unit-ms "$UNIT_MS" --seed $seed >"$TMP/speeds"
-	WORK_ARGS+=(--speeds "$TMP/speeds")
+	if [ "$UNIT_MS" != 0 ]; then
+		"$LOAD" speeds --pods ${#BASE_MS[@]} --seconds $((seconds + 60)) --unit-ms "$UNIT_MS" --seed $seed >"$TMP/speeds"
+		speed=$(mean_speed "$seconds")
+		WORK_ARGS+=(--speeds "$TMP/speeds")
+	fi
+	RATE=$(awk "BEGIN { printf \"%.3f\", $CAPACITY * $speed * $1 / 100 }")
+	"$LOAD" arrivals --rate "$RATE" --seconds "$seconds" --seed $seed >"$TMP/arrivals"
 }
 
 one_point() # SCENARIO LOAD
@@ -187,7 +218,6 @@ one_point() # SCENARIO LOAD
 	# leastconn first: the others are compared with it
 	for row in leastconn $ROWS; do
 		[ "$row" != leastconn ] || [ ! -e "$TMP/leastconn.records" ] || continue
-		[ -z "$(row__lacks "$row")" ] || continue
 		measure "$1" "$2" "$row"
 		compare "$1" "$2" "$row" packets
 		keep_cdf "$1" "$2" "$row"
@@ -223,27 +253,32 @@ broken_points()
 
 plot()
 {
-	local scenario row rows=''
+	local scenario row
 	for row in $ROWS sed-known; do
-		[ -z "$(row__lacks "$row")" ] || continue
-		rows+=" $row"
 		for scenario in $SCENARIOS; do
 			jq -r --arg scenario "$scenario" --arg row "$row" 'select(.scenario == $scenario and .row == $row) |
 				[.load, .latency.p99_ms[]] | @tsv' "$TMP/lines" >"$OUT/$scenario.$row.p99"
 		done
 	done
-	gnuplot -e "dir = '$OUT'" -e "out = '$OUT/route.svg'" -e "scenarios = '$SCENARIOS'" -e "rows = '${rows# }'" -e "cdf_load = '$CDF_LOAD'" \
+	gnuplot -e "dir = '$OUT'" -e "out = '$OUT/route.svg'" -e "scenarios = '$SCENARIOS'" -e "rows = '$ROWS sed-known'" -e "cdf_load = '$CDF_LOAD'" \
 		"$ROOT/bench/route/route.gp"
 	[ -s "$OUT/route.svg" ] || die "gnuplot wrote no picture"
 }
 
-say_lacking()
+# Rows that this pintle cannot make are named and left out.
+find_rows()
 {
-	local row why
-	for row in $ROWS; do
+	local row why all=$ROWS
+	ROWS='' LACKING=''
+	for row in $all; do
 		why=$(row__lacks "$row")
-		[ -z "$why" ] || echo "$row: $why"
+		if [ -n "$why" ]; then
+			LACKING+="$row: $why"$'\n'
+		else
+			ROWS+=" $row"
+		fi
 	done
+	printf '%s' "$LACKING"
 }
 
 main()
@@ -260,10 +295,11 @@ main()
 	mkdir -p "$OUT"
 	: >"$TMP/lines"
 	[ -z "$JSON" ] || : >"$JSON"
-	say_lacking
+	find_rows
 	for scenario in $SCENARIOS; do
 		scenario__set "$scenario"
 		demo_up
+		add_sources
 		for load in $LOADS; do
 			one_point "$scenario" "$load"
 		done
@@ -273,7 +309,7 @@ main()
 		print_table "$scenario"
 	done
 	echo
-	say_lacking
+	printf '%s' "$LACKING"
 	plot
 	cp "$TMP/lines" "$OUT/route.jsonl"
 	[ -z "$PICTURE" ] || cp "$OUT/route.svg" "$PICTURE"
@@ -291,3 +327,4 @@ main()
 }
 
 main "$@"
+exit

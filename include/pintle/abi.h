@@ -149,7 +149,7 @@ struct pintle_ep6_bucket {
 } __attribute__((aligned(64)));
 PINTLE_ASSERT_SIZE(struct pintle_ep6_bucket, 64);
 
-/* By frontend id: what the reverse direction writes back. An id is used again without a look at the flows (docs/state.md). */
+/* By frontend id: what the reverse direction writes back. */
 struct pintle_frontend {
 	union {
 		struct {
@@ -162,7 +162,9 @@ struct pintle_frontend {
 	};
 	__u16 service;
 	__u16 sum; /* ones-complement sum of addr and port, folded */
-	__u32 pad[2];
+	__u32 left_s; /* the agent's, of an unused id: flows may have it in their keys since the frontend left, CLOCK_MONOTONIC s; 0 = none has */
+	__u8 left_family;
+	__u8 pad[3];
 };
 PINTLE_ASSERT_SIZE(struct pintle_frontend, 32);
 

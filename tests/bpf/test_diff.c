@@ -251,7 +251,8 @@ static void fuzz__report(const uint64_t total[PINTLE_V_MAX], uint64_t seed, uint
 	printf("\n");
 	for (v = 1; demand_all && v < PINTLE_V_MAX; v++) /* a generator that never gets there proves nothing */
 		ck_assert_msg(total[v] || v == PINTLE_V_DROP_TABLE_FULL || v == PINTLE_V_DROP_RACE ||
-				      v == PINTLE_V_DROP_INTERNAL || v == PINTLE_V_PASS_INTERNAL || v == PINTLE_V_REV_INTERNAL,
+				      v == PINTLE_V_DROP_INTERNAL || v == PINTLE_V_PASS_INTERNAL ||
+				      v == PINTLE_V_REV_INTERNAL || v == PINTLE_V_REV_REDIRECTED,
 			      "no packet ended in %s", verdict_name(v));
 }
 

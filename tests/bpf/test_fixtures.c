@@ -27,6 +27,8 @@ static const struct {
 	{ PINTLE_V_DROP_TABLE_FULL, "test_table.c: full_of_young_flows" },
 	{ PINTLE_V_DROP_RACE, "test_table.c: lost_race" },
 	{ PINTLE_V_PASS_INTERNAL, "test_policy.c: missing_tables" },
+	/* a test run cannot set tc_index, nor run an skb through two programs */
+	{ PINTLE_V_REV_REDIRECTED, "tests/net/test_steer.sh: test_redirect" },
 	/* bpf_l4_csum_replace() fails only outside the packet, which the parser has excluded, or without memory to unshare an skb */
 	{ PINTLE_V_DROP_INTERNAL, "not reachable from a test run" },
 	{ PINTLE_V_REV_INTERNAL, "not reachable from a test run" },

@@ -294,6 +294,50 @@ START_TEST(udp_life)
 	}
 END_TEST
 
+/* _i: the clock has moved since the last datagram; the stamp is old. Only both together show that the first request was lost. */
+START_TEST(lost_request_is_timed_anew)
+	{
+		const struct wire_addr client = addr4(203, 0, 113, 7);
+		struct pkt_spec to = { .src = client,
+				       .sport = 5000,
+				       .dst = addr4(198, 51, 100, 9),
+				       .dport = 53,
+				       .proto = WIRE_UDP,
+				       .payload_bytes = 20 };
+		struct pkt_spec from = { .src = addr4(10, 2, 0, 9),
+					 .sport = 5353,
+					 .dst = client,
+					 .dport = 5000,
+					 .proto = WIRE_UDP,
+					 .payload_bytes = 90 };
+		const uint64_t back_ns = _i & 2 ? 20000000000ull : 400000000;
+		struct rig *r = rig__shared();
+		uint16_t service = rig__add_service(r, PINTLE_POLICY_LEASTCONN, 0), pod;
+		struct pintle_slot *slot;
+		uint64_t *stamp, ns;
+
+		rig__add_frontend(r, service, to.dst, WIRE_UDP, 53);
+		pod = rig__add_pod(r, from.src, 5353);
+		rig__add_member(r, service, pod, 0, 1);
+		rig__link(r);
+		kit__run(r, MODEL_TC, &to);
+		slot = rig__slot(r, &client, 5000, 0);
+		stamp = &r->stamps[slot - &r->flows->slot[0]];
+		*stamp -= back_ns;
+		if (_i & 1)
+			slot->state -= 1ull << PINTLE_FS_AGE_SHIFT;
+		kit__run(r, MODEL_TC, &to);
+		kit__run(r, MODEL_REV_UP, &from);
+		expect_load(r, pod, 0, 1);
+		ns = rig__stats(r, pod).latency_ns;
+		ck_assert_uint_eq(rig__stats(r, pod).latency_count, 1);
+		if (_i == 3)
+			ck_assert_uint_lt(ns, 200000000);
+		else
+			ck_assert_uint_ge(ns, back_ns);
+	}
+END_TEST
+
 START_TEST(draining_spares_established)
 	{
 		struct rig *r = one_pod();
@@ -359,6 +403,7 @@ Suite *life_suite(void)
 	tcase_add_test(tc, new_syn_on_closed_entry);
 	tcase_add_test(tc, closed_entry_never_translates_a_direct_connection);
 	tcase_add_test(tc, udp_life);
+	tcase_add_loop_test(tc, lost_request_is_timed_anew, 0, 4);
 	tcase_add_test(tc, draining_spares_established);
 	tcase_add_test(tc, reject_event);
 	suite_add_tcase(s, tc);

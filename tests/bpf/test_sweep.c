@@ -104,6 +104,19 @@ START_TEST(traffic_refreshes_age)
 	}
 END_TEST
 
+/* An age that another CPU wrote a moment ahead of our clock is none at all: nothing expires or is given up for it. */
+START_TEST(age_ahead_of_the_clock)
+	{
+		struct rig *r = sweep_rig();
+		uint8_t now = classes[_i].is_coarse ? coarse : fine;
+		struct pintle_sweep s;
+
+		kit__place(r, 17 * 4 + 2, 7, 0, 0, classes[_i].flags, now, 0xff);
+		s = sweep_all(r);
+		ck_assert_msg(s.valid == 1 && !s.expired && !s.given_up, "%s", classes[_i].name);
+	}
+END_TEST
+
 START_TEST(counts)
 	{
 		struct rig *r = sweep_rig();
@@ -151,6 +164,7 @@ Suite *sweep_suite(void)
 
 	tcase_set_timeout(tc, 30);
 	tcase_add_loop_test(tc, expiry, 0, NR_CLASSES);
+	tcase_add_loop_test(tc, age_ahead_of_the_clock, 0, NR_CLASSES);
 	tcase_add_loop_test(tc, traffic_refreshes_age, 0, 2);
 	tcase_add_test(tc, counts);
 	tcase_add_test(tc, busy_is_left_alone);

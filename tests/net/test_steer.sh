@@ -71,6 +71,10 @@ test_redirect()
 	assert "packets were redirected" [ "$(verdict steer_redirect)" -gt 1000 ]
 	assert "replies were redirected" [ "$(verdict rev_redirect)" -gt 1000 ]
 	assert "few went by the stack" [ "$(verdict steer_fallback)" -lt 50 ]
+	# what is redirected at the pods' devices is counted as that once, and once more under its own name as it leaves
+	pt_pintle -o json stats >"$PT_TMP/stats"
+	pt_json "$PT_TMP/stats" '[.verdicts[] | {(.verdict): .packets}] | add | .rev_redirected == .rev_redirect + .rev_icmp_redirect'
+	assert "nothing of it is unknown at the uplink" [ "$(verdict rev_not_pod)" -lt 100 ]
 }
 
 # What the programs say they sent into a device is what the device took.

@@ -16,10 +16,14 @@ static struct tables *t;
 static struct pintle_err err;
 static uint32_t graces;
 
+static void (*in_grace)(void); /* what other CPUs do while we wait */
+
 static int grace(void *arg)
 {
 	(void)arg;
 	graces++;
+	if (in_grace)
+		in_grace();
 	return 0;
 }
 
@@ -153,6 +157,70 @@ START_TEST(a_pod_that_cannot_be_forgotten_keeps_its_id)
 	}
 END_TEST
 
+static void publish_flow_of_pod_2(void)
+{
+	arena.maps.flows[0].slot[1].state = 2 | PINTLE_FS_VALID;
+}
+
+/* A program that chose the pod before it left publishes its flow while we wait: only then is the table looked at. */
+START_TEST(a_flow_on_its_way_keeps_its_pod)
+	{
+		struct pintle_config *four = pods(4), *none = pods(0);
+
+		begin();
+		ck_assert_int_eq(apply(four), 0);
+		ck_assert_int_eq(apply(none), 0);
+		t->needs_grace = true; /* nobody has waited since the members went */
+		in_grace = publish_flow_of_pod_2;
+		ck_assert_int_eq(tables__reap(t, &err), 3);
+		in_grace = NULL;
+		ck_assert_uint_eq(tables__lingering(t), 1);
+		ck_assert(arena.maps.pods[2].flags & PINTLE_POD_IN_USE);
+		end();
+		config_make__free(four);
+		config_make__free(none);
+	}
+END_TEST
+
+static uint32_t seen_pods, seen_entries;
+
+static void look_at_pods(void)
+{
+	seen_pods = seen_entries = 0;
+	for (uint16_t pod = 0; pod < 4; pod++) {
+		const uint32_t addr_be[4] = { htonl(0x0a000001u + pod) };
+
+		seen_pods += arena.maps.pods[pod].flags & PINTLE_POD_IN_USE;
+		seen_entries += maps__see_pod(&arena.maps, 4, addr_be, htons(80)) >= 0;
+	}
+}
+
+/* A program that has found a reverse entry still reads the pod's record: the wait is between the two. */
+START_TEST(records_outlive_their_entries_by_a_wait)
+	{
+		struct pintle_config *four = pods(4), *none = pods(0);
+
+		begin();
+		ck_assert_int_eq(apply(four), 0);
+		ck_assert_int_eq(apply(none), 0);
+		t->needs_grace = false;
+		graces = 0;
+		look_at_pods();
+		ck_assert_uint_eq(seen_entries, 4);
+		in_grace = look_at_pods;
+		ck_assert_int_eq(tables__reap(t, &err), 4);
+		in_grace = NULL;
+		ck_assert_uint_eq(graces, 1);
+		ck_assert_uint_eq(seen_entries, 0);
+		ck_assert_uint_eq(seen_pods, 4);
+		look_at_pods();
+		ck_assert_uint_eq(seen_pods, 0);
+		end();
+		config_make__free(four);
+		config_make__free(none);
+	}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("tables_forget");
@@ -162,6 +230,8 @@ int main(void)
 
 	tcase_add_test(tcase, counts_of_removed_pods_are_forgotten_once);
 	tcase_add_test(tcase, a_pod_that_cannot_be_forgotten_keeps_its_id);
+	tcase_add_test(tcase, a_flow_on_its_way_keeps_its_pod);
+	tcase_add_test(tcase, records_outlive_their_entries_by_a_wait);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
