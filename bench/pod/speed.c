@@ -16,11 +16,13 @@ static int speed__add(struct speed *speed, uint64_t at_ns, double factor)
 
 	if (speed->nr >= STEPS_MAX)
 		return -E2BIG;
-	steps = realloc(speed->steps, (speed->nr + 1) * sizeof(*steps));
-	if (!steps)
-		return -ENOMEM;
-	speed->steps = steps;
-	steps[speed->nr++] = (struct speed_step){ .at_ns = at_ns, .speed = factor };
+	if (!(speed->nr & (speed->nr - 1))) { /* room for the next power of two */
+		steps = realloc(speed->steps, (speed->nr ? 2 * speed->nr : 1) * sizeof(*steps));
+		if (!steps)
+			return -ENOMEM;
+		speed->steps = steps;
+	}
+	speed->steps[speed->nr++] = (struct speed_step){ .at_ns = at_ns, .speed = factor };
 	return 0;
 }
 

@@ -101,7 +101,7 @@ static void resample(const struct bootstrap *how, const struct series series[2],
 		     struct comparison *out)
 {
 	struct interval *intervals[3] = { out->base, out->row, out->difference };
-	double got[2][STATISTIC_MAX];
+	double got[2][STATISTIC_MAX] = { { 0 } };
 	uint64_t state = pod_mix64(how->seed ^ 0x626f6f74u);
 
 	for (size_t i = 0; i < nr; i++)

@@ -35,17 +35,23 @@ static void fail(const char *what, const char *why)
 	exit(1);
 }
 
+/* Room for the next power of two. */
+static double *grown(double *list, size_t nr)
+{
+	double *more;
+
+	if (nr & (nr - 1))
+		return list;
+	more = realloc(list, (nr ? 2 * nr : 1) * sizeof(*more));
+	if (!more)
+		fail("records", strerror(ENOMEM));
+	return more;
+}
+
 static void latencies__add(struct latencies *l, double id, double ms)
 {
-	double *more_ms = realloc(l->ms, (l->nr + 1) * sizeof(*more_ms)), *more_ids;
-
-	if (more_ms)
-		l->ms = more_ms;
-	more_ids = realloc(l->ids, (l->nr + 1) * sizeof(*more_ids));
-	if (more_ids)
-		l->ids = more_ids;
-	if (!more_ms || !more_ids)
-		fail("records", strerror(ENOMEM));
+	l->ms = grown(l->ms, l->nr);
+	l->ids = grown(l->ids, l->nr);
 	l->ms[l->nr] = ms;
 	l->ids[l->nr++] = id;
 }
