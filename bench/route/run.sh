@@ -48,7 +48,7 @@ parse_options()
 		LEAST_REQUESTS=400 WARM_UP_SECONDS=2 BLOCK_SECONDS=1
 	fi
 	: "${LOADS:=${QUICK:+60 90}}" "${RUN_SECONDS:=${QUICK:+6}}"
-	: "${LOADS:=30 45 60 75 90}" "${RUN_SECONDS:=25}"
+	: "${LOADS:=30 45 60 75 90}" "${RUN_SECONDS:=22}"
 	[[ $RUN_SECONDS =~ ^[1-9][0-9]{0,2}$ && $SEED =~ ^[0-9]{1,9}$ ]] || die "--seconds 1..999, --seed 0..999999999"
 	[[ $LOADS =~ ^[1-9][0-9]?(\ [1-9][0-9]?)*$ ]] || die "--loads: percentages from 1 to 99"
 	local word
