@@ -44,6 +44,7 @@ int main(void)
 	srunner_add_suite(runner, keys_suite());
 	srunner_add_suite(runner, races_suite());
 	srunner_add_suite(runner, diff_suite());
+	srunner_add_suite(runner, arith_suite());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

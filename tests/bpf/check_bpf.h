@@ -18,5 +18,6 @@ Suite *life_suite(void);
 Suite *record_suite(void);
 Suite *own_suite(void);
 Suite *reset_suite(void);
+Suite *arith_suite(void);
 
 #endif

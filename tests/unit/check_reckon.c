@@ -65,7 +65,7 @@ START_TEST(share_is_learned)
 		reckon__arrivals(&s, total = 5, own += 100, now += 100 * MS);
 		ck_assert_int_le(abs((int)s.share_q8 - 10 * 256), 2);
 		/* nothing sent: no division, no change */
-		reckon__arrivals(&s, total += 1000000, own, now += 100 * MS);
+		reckon__arrivals(&s, total + 1000000, own, now + 100 * MS);
 		ck_assert_int_le(abs((int)s.share_q8 - 10 * 256), 2);
 	}
 END_TEST

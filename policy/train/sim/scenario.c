@@ -114,6 +114,18 @@ static void make_s2_fail(struct sim_scenario *s)
 	s->pods[0].fail_share = 0.9;
 }
 
+/* Each pod is all but stopped for 5 s, twice a minute or so: will it be used again when it is well? */
+static void make_s2_recover(struct sim_scenario *s)
+{
+	make_s2(s);
+	for (uint32_t i = 0; i < S2_PODS; i++) {
+		s->pods[i].nr_states = 2;
+		s->pods[i].state_speed[1] = 0.02;
+		s->pods[i].dwell_ns[0] = 25 * SIM_S;
+		s->pods[i].dwell_ns[1] = 5 * SIM_S;
+	}
+}
+
 static int make_s3(struct sim_scenario *s, const char *data_dir, struct sim_scenario_data *data, char ret_why[160])
 {
 	int ret = trace__work(data_dir, &data->trace_ns, &s->nr_trace, ret_why);
@@ -132,7 +144,7 @@ static int make_s3(struct sim_scenario *s, const char *data_dir, struct sim_scen
 	return 0;
 }
 
-static const char *const names[] = { "s1", "s2", "s3", "s2-pareto", "s2-add", "s2-fail" };
+static const char *const names[] = { "s1", "s2", "s3", "s2-pareto", "s2-add", "s2-fail", "s2-recover" };
 
 static int make_pods(size_t which, struct sim_scenario *s, const char *data_dir, struct sim_scenario_data *data,
 		     char ret_why[160])
@@ -152,8 +164,11 @@ static int make_pods(size_t which, struct sim_scenario *s, const char *data_dir,
 	case 4:
 		make_s2_add(s, data);
 		return 0;
-	default:
+	case 5:
 		make_s2_fail(s);
+		return 0;
+	default:
+		make_s2_recover(s);
 		return 0;
 	}
 }
@@ -169,7 +184,7 @@ int scenario__make(const char *name, double load, const char *data_dir, struct s
 	while (which < sizeof(names) / sizeof(names[0]) && strcmp(names[which], name))
 		which++;
 	if (which == sizeof(names) / sizeof(names[0])) {
-		snprintf(ret_why, 160, "no scenario '%s'; there are s1, s2, s3, s2-pareto, s2-add, s2-fail", name);
+		snprintf(ret_why, 160, "no scenario '%s'; there are s1, s2, s3, s2-pareto, s2-add, s2-fail, s2-recover", name);
 		return -EINVAL;
 	}
 	if (!(load > 0 && load <= 2)) {

@@ -340,8 +340,8 @@ static int run_policies(const struct arguments *a, struct sim_run *run)
 	char copy[512], *rest = NULL;
 	int ret = 0;
 
-	if (strlen(a->policies) >= sizeof(copy))
-		return fail("--policies", "too long");
+	if (!a->policies || strlen(a->policies) >= sizeof(copy))
+		return fail("--policies", "none, or too long");
 	snprintf(copy, sizeof(copy), "%s", a->policies);
 	for (char *name = strtok_r(copy, ",", &rest); name && !ret; name = strtok_r(NULL, ",", &rest)) {
 		run->policy = sim_policy__find(name);
