@@ -187,6 +187,16 @@ static void undo(struct attach *attach)
 		datapath__remove(attach->args->pin_dir, NULL);
 }
 
+/* A drain that was begun is called off. With -c no agent is at work (it would keep the tables), and none is waited for. */
+static void take_new_flows(struct attach *attach)
+{
+	struct pintle_ctl *ctl = datapath__maps(attach->dp)->ctl;
+
+	__atomic_and_fetch(&ctl->flags, ~PINTLE_CTL_DRAINING, __ATOMIC_RELAXED);
+	if (attach->config)
+		__atomic_store_n(&ctl->beat, 0, __ATOMIC_RELAXED);
+}
+
 static int run(struct attach *attach, struct pintle_err *err)
 {
 	const struct cmd_args *args = attach->args;
@@ -218,8 +228,8 @@ static int run(struct attach *attach, struct pintle_err *err)
 		ret = find_paths(attach, err);
 	if (ret)
 		undo(attach);
-	else /* a drain that was begun is called off */
-		__atomic_and_fetch(&datapath__maps(attach->dp)->ctl->flags, ~PINTLE_CTL_DRAINING, __ATOMIC_RELAXED);
+	else
+		take_new_flows(attach);
 	return ret;
 }
 

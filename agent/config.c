@@ -15,6 +15,7 @@ const struct cfg_setting config_settings[] = {
 	{ "udp_idle", offsetof(struct pintle_config, udp_idle_s), 4, 400, 60, true },
 	{ "closed", offsetof(struct pintle_config, closed_s), 4, 400, 10, true },
 	{ "awaiting", offsetof(struct pintle_config, awaiting_s), 4, 400, 120, true },
+	{ "agent_absence", offsetof(struct pintle_config, agent_absence_s), 4, 86400, 300, true },
 	{ "rejects_per_second", offsetof(struct pintle_config, rejects_per_s), 0, 100000, 100, false },
 };
 const size_t config_nr_settings = sizeof(config_settings) / sizeof(config_settings[0]);

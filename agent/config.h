@@ -75,6 +75,7 @@ struct pintle_config {
 	uint32_t udp_idle_s;	  /* 60; 4..400 */
 	uint32_t closed_s;	  /* 10; 4..400 */
 	uint32_t awaiting_s;	  /* 120; 4..400 */
+	uint32_t agent_absence_s; /* 300; 4..86400 */
 	uint32_t rejects_per_s;	  /* 100; 0..100000 */
 	double externality;	  /* x of psi, 1.0; 0..2 */
 };

@@ -35,6 +35,7 @@ static void write_ages(struct tables *t, const struct pintle_config *config)
 	const struct pintle_meta *meta = t->maps.meta;
 	struct pintle_ctl *ctl = t->maps.ctl;
 	uint32_t fine = meta->fine_shift, coarse = meta->coarse_shift;
+	uint64_t units;
 
 	set_age(&ctl->age_half_open, age_units(meta, config->tcp_half_open_s, fine));
 	set_age(&ctl->age_closed, age_units(meta, config->closed_s, fine));
@@ -44,6 +45,10 @@ static void write_ages(struct tables *t, const struct pintle_config *config)
 	set_age(&ctl->evict_half_open, age_units(meta, at_most(config->tcp_half_open_s, EVICT_HALF_OPEN_S), fine));
 	set_age(&ctl->evict_udp, age_units(meta, at_most(config->udp_idle_s, EVICT_UDP_S), fine));
 	set_age(&ctl->evict_tcp, age_units(meta, at_most(config->tcp_idle_s, EVICT_TCP_S), coarse));
+	units = (((uint64_t)config->agent_absence_s * meta->hz) + (1ull << fine) - 1) >> fine;
+	units = units > UINT16_MAX ? UINT16_MAX : units;
+	if (ctl->absence != units)
+		store16(&ctl->absence, (uint16_t)units);
 	if (ctl->max_evict_scan != MAX_EVICT_SCAN)
 		store32(&ctl->max_evict_scan, MAX_EVICT_SCAN);
 }

@@ -4,6 +4,7 @@
 #define PINTLE_NEWFLOW_BPF_H
 
 #include "insert.bpf.h"
+#include "ladder.bpf.h"
 #include "select.bpf.h"
 
 #define PT_SIBLING_TRIES PINTLE_MAX_SIBLINGS
@@ -86,7 +87,8 @@ static __always_inline enum pintle_verdict choose_pod(struct pintle_service *svc
 	__u32 flow_class = pintle_class_of(f->key, pool->holdout, pool->canary), index;
 
 	f->class_index = class_index(pool, flow_class);
-	index = choose(svc, ctl, pool, pool->policy == PINTLE_POLICY_MAGLEV ? maglev_hash(f) : f->key, flow_class);
+	index = choose(svc, ctl, pool, pool->policy == PINTLE_POLICY_MAGLEV ? maglev_hash(f) : f->key, flow_class,
+		       f->rung == PT_RUNG_LATE);
 
 	f->pod = member_pod(ctl, pool, index);
 	if (f->pod == PT_NO_POD)
@@ -132,7 +134,7 @@ static __always_inline bool gave_way(struct new_flow *f)
 	return true;
 }
 
-/* Chooses for and inserts the flow in scratch. CONTINUE with f->state, or the verdict: PASS_DRAINING, REJECT_NO_POD (the caller rejects),
+/* Chooses for and inserts the flow in scratch. CONTINUE with f->state, or the verdict: PASS_DRAINING, PASS_NO_AGENT, REJECT_NO_POD (the caller rejects),
  * DROP_*, PASS_INTERNAL. */
 __global_fn int new_flow(void)
 {
@@ -151,6 +153,9 @@ __global_fn int new_flow(void)
 		return PINTLE_V_PASS_INTERNAL;
 	if (ctl->flags & PINTLE_CTL_DRAINING)
 		return PINTLE_V_PASS_DRAINING;
+	f->rung = (__u8)agent_rung();
+	if (f->rung == PT_RUNG_GONE)
+		return PINTLE_V_PASS_NO_AGENT;
 	pool = &svc->pool[svc->active & 1];
 	if (!pool->nr_members)
 		return PINTLE_V_REJECT_NO_POD;

@@ -196,9 +196,9 @@ static __always_inline __u32 member_pod(const struct pintle_ctl *ctl, const stru
 }
 
 /* Index of the member that the service's policy gives a new flow of a class. `hash`: the flow's key, or a hash that is the same on all nodes
- * (maglev). */
+ * (maglev). `is_late`: what the agent learned is old. */
 static __always_inline __u32 choose(struct pintle_service *svc, const struct pintle_ctl *ctl, const struct pintle_pool *pool,
-				    __u64 hash, __u32 flow_class)
+				    __u64 hash, __u32 flow_class, bool is_late)
 {
 	/* p2c, weighted and the order of ties want bits that the bucket index does not share */
 	__u64 mixed = hash * 0x9e3779b97f4a7c15ull;
@@ -217,6 +217,8 @@ static __always_inline __u32 choose(struct pintle_service *svc, const struct pin
 	case PINTLE_POLICY_P2C:
 		return choose_p2c(ctl, pool, mixed);
 	}
+	if (is_late)
+		return choose_p2c(ctl, pool, mixed);
 	by_gain = pool->policy == PINTLE_POLICY_SCORE && !pintle_class_is_plain(pool, flow_class);
 	if (pool->nr_members > PINTLE_SCAN_MAX)
 		return choose_sample(pool, mixed, by_gain, variant);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Expiry, run by the agent a range at a time (BPF_PROG_TYPE_SYSCALL): in the kernel, because a process that dies between freeing an entry
- * and counting it would leave a load that never comes down.
+ * and counting it would leave a load that never comes down. It is the agent's heartbeat too (ladder.bpf.h).
  */
 #ifndef PINTLE_SWEEP_BPF_H
 #define PINTLE_SWEEP_BPF_H
@@ -78,7 +78,11 @@ static long sweep_bucket(__u32 i, struct sweep_state *s)
 static __always_inline int sweep(struct pintle_sweep *out)
 {
 	struct sweep_state s = { .first = out->first_bucket };
-	__u32 nr = out->nr_buckets;
+	__u32 nr = out->nr_buckets, zero = 0, now = (__u32)bpf_jiffies64();
+	struct pintle_ctl *ctl = bpf_map_lookup_elem(&pt_ctl, &zero);
+
+	if (ctl)
+		*(volatile __u32 *)&ctl->beat = now ? now : 1;
 
 	if (nr > PT_SWEEP_MAX_BUCKETS)
 		nr = PT_SWEEP_MAX_BUCKETS;

@@ -387,7 +387,9 @@ struct pintle_ctl {
 	__u32 uplink_ifindex; /* where redirected replies leave; 0 = several uplinks, ask the FIB */
 	__s32 record_budget;  /* records that may still be written to pt_records; refilled by `pintle record` while it runs */
 	__u32 records_lost;   /* by a full ring */
-	__u64 pad;
+	__u32 beat;	      /* jiffies of the last sweep, which is the agent's; 0 = no agent, and none is waited for */
+	__u16 absence;	      /* units of the fine clock without a beat, after which new flows pass; 0 = never */
+	__u16 pad;
 	/* log2 of psi, Q8.8, by load r: [externality] drives the choice, [latency] normalises measurements */
 	__s16 psi_q8[PINTLE_PSI_ENTRIES];     /* log2((r + 1) + x * r) */
 	__s16 latency_q8[PINTLE_PSI_ENTRIES]; /* log2(r + 1) */

@@ -20,6 +20,13 @@ static void draining(struct rig *r)
 	r->model.draining = true;
 }
 
+static void no_agent(struct rig *r)
+{
+	rig__set_silence(r, 3u << RIG_TIMELESS_SHIFT);
+	r->ctl->absence = 3;
+	r->model.no_agent = true;
+}
+
 static void forget_mac(struct rig *r)
 {
 	r->pods[POD_RTCP4].dmac_gen = 0;
@@ -153,6 +160,11 @@ const struct fixture fixtures_steer[] = {
 	ONE("frame to another address of this node", STEER_PASS, TO4(80, WIRE_SYN, .dst_mac = PKT_MAC_SECOND)),
 	ONE("no VIP, to another host", PASS_OTHER_MAC,
 	    FRAME(CLIENT4, 5000, OTHER4, 80, WIRE_TCP, .tcp_flags = WIRE_SYN, .dst_mac = PKT_MAC_OTHER)),
+	{ "no agent for long: new flows and unknown ports are the stack's, known flows go on",
+	  no_agent,
+	  { FWD(PASS_NO_AGENT, TO4(80, WIRE_SYN)), FWD(PASS_NO_AGENT, TO4(81, WIRE_SYN)),
+	    FWD(PASS_NO_AGENT, U6(.payload_bytes = 3)), FWD(PASS_NO_AGENT, TO(VIP4_NOPOD, 80, WIRE_SYN)),
+	    FWD(PASS_MISS, TO4(80, WIRE_ACK)), FWD(PASS_LOCAL_PORT, TO(VIP4_LOCAL, 22, WIRE_SYN)) } },
 	{ "draining",
 	  draining,
 	  { FWD(PASS_DRAINING, TO4(80, WIRE_SYN)), FWD(PASS_DRAINING, U6(.payload_bytes = 3)),

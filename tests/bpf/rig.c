@@ -274,7 +274,7 @@ int rig__open_shared(void)
 {
 	int err = rig__open(&shared_rig, 4096, 0x70696e746c65ull);
 
-	return err ? err : rig__open_clocked(&timeless_rig, 4096, 0x70696e746c65ull, 31, 31);
+	return err ? err : rig__open_clocked(&timeless_rig, 4096, 0x70696e746c65ull, RIG_TIMELESS_SHIFT, RIG_TIMELESS_SHIFT);
 }
 
 struct rig *rig__timeless(void)

@@ -58,6 +58,7 @@ void rig__reset(struct rig *r);
 /* The loaded standard rig (4096 buckets) that all tests share; reset. */
 struct rig *rig__shared(void);
 /* The same with clocks that do not move while a test runs: for comparisons with the model. */
+#define RIG_TIMELESS_SHIFT 24 /* 18 hours a tick */
 struct rig *rig__timeless(void);
 int rig__open_shared(void);
 
@@ -89,6 +90,8 @@ struct pintle_traffic rig__traffic(struct rig *r, uint16_t pod);
 struct pintle_pod_stats rig__stats(struct rig *r, uint16_t pod);
 struct pintle_class_stats rig__class_stats(struct rig *r, uint32_t slot, uint32_t flow_class);
 int rig__sweep(struct rig *r, struct pintle_sweep *sweep);
+/* As if the last sweep was so many jiffies ago. */
+void rig__set_silence(struct rig *r, uint32_t jiffies);
 void rig__drain_events(struct rig *r);
 /* The entry of a flow, or NULL; by hash.h. */
 struct pintle_slot *rig__slot(struct rig *r, const struct wire_addr *client, uint16_t client_port, uint16_t frontend);

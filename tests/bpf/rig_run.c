@@ -133,6 +133,14 @@ int rig__sweep(struct rig *r, struct pintle_sweep *sweep)
 	return bpf_prog_test_run_opts(r->sweep_fd, &opts);
 }
 
+void rig__set_silence(struct rig *r, uint32_t jiffies)
+{
+	struct pintle_sweep none = { .nr_buckets = 0 };
+
+	ck_assert_int_eq(rig__sweep(r, &none), 0);
+	r->ctl->beat -= jiffies;
+}
+
 uint64_t rig__key(const struct rig *r, const struct wire_addr *client, uint16_t client_port, uint16_t frontend)
 {
 	uint32_t words[4];

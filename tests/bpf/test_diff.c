@@ -182,7 +182,7 @@ static void fuzz__tweak(struct fuzz *f)
 {
 	struct rig *r = f->r;
 
-	switch (rng__below(&f->rng, 6)) {
+	switch (rng__below(&f->rng, 7)) {
 	case 0:
 		r->model.draining = !r->model.draining && rng__one_in(&f->rng, 2);
 		r->ctl->flags = r->model.draining ? PINTLE_CTL_DRAINING : 0;
@@ -199,6 +199,11 @@ static void fuzz__tweak(struct fuzz *f)
 	case 3:
 		r->model.has_uplink = rng__one_in(&f->rng, 2);
 		r->ctl->uplink_ifindex = r->model.has_uplink;
+		break;
+	case 4:
+		r->model.no_agent = rng__one_in(&f->rng, 3);
+		rig__set_silence(r, r->model.no_agent ? 9u << RIG_TIMELESS_SHIFT : 0);
+		r->ctl->absence = 9;
 		break;
 	default:
 		r->model.has_uplink = true;

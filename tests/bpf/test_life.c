@@ -354,6 +354,78 @@ START_TEST(draining_spares_established)
 	}
 END_TEST
 
+#define UNIT (1u << 9) /* of the fine clock, in jiffies */
+
+/* Late by a unit and a bit, gone for long, and back. What is known goes on all the while. */
+START_TEST(absent_agent)
+	{
+		struct rig *r = one_pod();
+		struct pintle_sweep sweep = { .nr_buckets = 1 };
+
+		handshake(r);
+		r->ctl->absence = 5;
+		ck_assert_int_eq(kit__to_vip(r, 8, WIRE_SYN, 0),
+				 PINTLE_V_STEER_PASS); /* none was ever there: none is waited for */
+		rig__set_silence(r, 5 * UNIT - UNIT / 2);
+		ck_assert_int_eq(kit__to_vip(r, 9, WIRE_SYN, 0), PINTLE_V_STEER_PASS);
+		rig__set_silence(r, 5 * UNIT);
+		ck_assert_int_eq(kit__to_vip(r, 10, WIRE_SYN, 0), PINTLE_V_PASS_NO_AGENT);
+		ck_assert_ptr_null(kit__slot(r, 10, 0));
+		ck_assert_int_eq(kit__to_vip(r, 7, PA, 9), PINTLE_V_STEER_PASS);
+		ck_assert_int_eq(kit__from_pod(r, 7, 0, PA, 9), PINTLE_V_REV_STEER);
+		kit__to_vip(r, 7, WIRE_RST, 0);
+		ck_assert_int_eq(kit__to_vip(r, 7, WIRE_SYN, 0), PINTLE_V_PASS_NO_AGENT);
+		r->ctl->absence = 0; /* never */
+		ck_assert_int_eq(kit__to_vip(r, 10, WIRE_SYN, 0), PINTLE_V_STEER_PASS);
+		r->ctl->absence = 5;
+		ck_assert_int_eq(rig__sweep(r, &sweep), 0); /* one beat */
+		ck_assert_int_eq(kit__to_vip(r, 11, WIRE_SYN, 0), PINTLE_V_STEER_PASS);
+		rig__set_silence(r, (uint32_t)-100); /* another CPU's clock is ahead */
+		ck_assert_int_eq(kit__to_vip(r, 12, WIRE_SYN, 0), PINTLE_V_STEER_PASS);
+	}
+END_TEST
+
+/* Who is chosen of three pods with much, some and no load, of which the first has by far the best gain. */
+static void choose_many(struct rig *r, uint32_t first, uint32_t counts[3])
+{
+	uint32_t n;
+
+	memset(counts, 0, 3 * sizeof(*counts));
+	kit__forget_flows(r);
+	r->loads[0].open = 10000;
+	r->loads[1].open = 5000;
+	for (n = first; n < first + 300; n++)
+		counts[kit__new_flow(r, n)]++;
+}
+
+/* Policies that look at all pods, or at what the agent learns, choose the less loaded of two when it is late; others go on as they are. */
+START_TEST(late_agent)
+	{
+		static const uint8_t policies[] = { PINTLE_POLICY_SCORE, PINTLE_POLICY_LEASTCONN, PINTLE_POLICY_RR };
+		static const uint32_t timely[][3] = { { 300, 0, 0 }, { 0, 0, 300 }, { 100, 100, 100 } };
+		struct rig *r = rig__shared();
+		uint32_t counts[3], half;
+
+		kit__service(r, policies[_i], PINTLE_SVC_LOAD_OPEN, 3);
+		for (half = 0; half < 2; half++)
+			r->members[half * r->meta.member_lines].member[0].gain_q8 =
+				r->members[half * r->meta.member_lines].member[0].gain_sat_q8 = -30 * 256;
+		rig__set_silence(r, UNIT / 2);
+		choose_many(r, 0, counts);
+		ck_assert_mem_eq(counts, timely[_i], sizeof(counts));
+		rig__set_silence(r, UNIT + UNIT / 2);
+		choose_many(r, 1000, counts);
+		if (policies[_i] == PINTLE_POLICY_RR) {
+			ck_assert_mem_eq(counts, timely[_i], sizeof(counts));
+			return;
+		}
+		/* the first loses every pair, the second one of its two: 100 expected, sigma 8 */
+		ck_assert_uint_eq(counts[0], 0);
+		ck_assert_uint_gt(counts[1], 60);
+		ck_assert_uint_lt(counts[1], 140);
+	}
+END_TEST
+
 START_TEST(reject_event)
 	{
 		struct rig *r = one_pod();
@@ -405,6 +477,8 @@ Suite *life_suite(void)
 	tcase_add_test(tc, udp_life);
 	tcase_add_loop_test(tc, lost_request_is_timed_anew, 0, 4);
 	tcase_add_test(tc, draining_spares_established);
+	tcase_add_test(tc, absent_agent);
+	tcase_add_loop_test(tc, late_agent, 0, 3);
 	tcase_add_test(tc, reject_event);
 	suite_add_tcase(s, tc);
 	return s;

@@ -66,9 +66,9 @@ struct model {
 	struct model_service services[MODEL_MAX_SERVICES];
 	struct model_pod pods[MODEL_MAX_PODS];
 	uint16_t nr_pods;
-	bool draining, has_uplink; /* a device for redirected replies is known */
-	uint8_t own_macs[2][6];	   /* of the device that packets come in by */
-	int nr_own_macs;	   /* 0: not known, every frame is ours */
+	bool draining, no_agent, has_uplink; /* a device for redirected replies is known */
+	uint8_t own_macs[2][6];		     /* of the device that packets come in by */
+	int nr_own_macs;		     /* 0: not known, every frame is ours */
 	int32_t reject_budget;
 	struct model_flow *chains[MODEL_FLOW_CHAINS];
 	uint32_t nr_flows;

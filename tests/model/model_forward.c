@@ -88,6 +88,10 @@ static struct model_flow *model__new_flow(struct model *m, const struct model_fr
 		ret->verdict = PINTLE_V_PASS_DRAINING;
 		return NULL;
 	}
+	if (m->no_agent) {
+		ret->verdict = PINTLE_V_PASS_NO_AGENT;
+		return NULL;
+	}
 	if (!svc->nr_members) {
 		ret->verdict = model__reject(m, f, PINTLE_V_REJECT_NO_POD);
 		return NULL;
@@ -155,8 +159,10 @@ static void model__forward_l4(struct model *m, struct model_frame *f, struct mod
 		vip = model__find_vip(m, &f->dst);
 		if (!vip)
 			ret->verdict = PINTLE_V_PASS_NOT_VIP;
+		else if (vip->local)
+			ret->verdict = PINTLE_V_PASS_LOCAL_PORT;
 		else
-			ret->verdict = vip->local ? PINTLE_V_PASS_LOCAL_PORT : model__reject(m, f, PINTLE_V_REJECT_PORT);
+			ret->verdict = m->no_agent ? PINTLE_V_PASS_NO_AGENT : model__reject(m, f, PINTLE_V_REJECT_PORT);
 		return;
 	}
 	flow = model__find_flow(m, &f->src, f->sport, (uint16_t)frontend);

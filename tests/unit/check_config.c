@@ -100,6 +100,7 @@ START_TEST(test_defaults)
 		ck_assert_uint_eq(c->udp_idle_s, 60);
 		ck_assert_uint_eq(c->closed_s, 10);
 		ck_assert_uint_eq(c->awaiting_s, 120);
+		ck_assert_uint_eq(c->agent_absence_s, 300);
 		ck_assert_uint_eq(c->rejects_per_s, 100);
 		ck_assert_double_eq(c->externality, 1.0);
 		config__free(c);

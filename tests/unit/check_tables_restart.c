@@ -155,6 +155,7 @@ START_TEST(settings_reach_the_programs)
 		config->externality = 0.5;
 		rig__apply(config);
 		/* 250 jiffies a second: 512 a fine unit, 16384 a coarse one; rounded up */
+		ck_assert_uint_eq(ctl->absence, 147); /* 5 minutes of 2.048 s */
 		ck_assert_uint_eq(ctl->age_half_open, 15);
 		ck_assert_uint_eq(ctl->age_closed, 5);
 		ck_assert_uint_eq(ctl->age_udp, 30);

@@ -110,6 +110,7 @@ struct pintle_config *config_make__new(void)
 	config->udp_idle_s = 60;
 	config->closed_s = 10;
 	config->awaiting_s = 120;
+	config->agent_absence_s = 300;
 	config->rejects_per_s = 100;
 	config->externality = 1;
 	return config;

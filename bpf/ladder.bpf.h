@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the programs do on their own while the agent is away. Its sweep leaves the time in ctl.beat, on the clock that costs nothing to read. For
+ * a clock unit (2 s) nothing changes; then what was learned is old, and what needs it goes by load alone; after ctl.absence nobody knows any more which
+ * pods there are, and new flows are the stack's. Established flows go on all the while.
+ *
+ * Ages of entries stay good for eviction: nobody sweeps, so they wrap, but a wrapped age is only ever less than the true one.
+ */
+#ifndef PINTLE_LADDER_BPF_H
+#define PINTLE_LADDER_BPF_H
+
+#include "config.bpf.h"
+#include "maps.bpf.h"
+#include "pkt.bpf.h"
+
+enum pt_rung {
+	PT_RUNG_AGENT = 0, /* all is well, or no agent is waited for */
+	PT_RUNG_LATE,	   /* choose by load */
+	PT_RUNG_GONE,	   /* leave new flows to the stack */
+};
+
+/* Out of line, for the stack's sake. */
+__global_fn int agent_rung(void)
+{
+	__u32 zero = 0, beat, silent, absence;
+	struct pintle_ctl *ctl = bpf_map_lookup_elem(&pt_ctl, &zero);
+
+	if (!ctl)
+		return PT_RUNG_AGENT;
+	beat = *(volatile __u32 *)&ctl->beat;
+	silent = (__u32)bpf_jiffies64() - beat;
+	if (!beat || silent >> 31) /* or written by another CPU a moment ahead */
+		return PT_RUNG_AGENT;
+	silent >>= pt_fine_shift;
+	absence = *(volatile __u16 *)&ctl->absence;
+	if (absence && silent >= absence)
+		return PT_RUNG_GONE;
+	return silent ? PT_RUNG_LATE : PT_RUNG_AGENT;
+}
+
+#endif
