@@ -65,7 +65,7 @@ for m in 1 4 16 64; do
 done
 for report in 1 5 10 100 1000; do
 	job age-s2 --scenario s2 --policies pintle --report $report "${s2_long[@]}"
-	job age-s2 --scenario s2 --policies pintle --report $report "${s2[@]}" --pintle load-stale --as stale
+	job age-s2 --scenario s2 --policies pintle --report $report "${s2_long[@]}" --pintle load-stale --as stale
 done
 job age-s2 --scenario s2 --policies pintle "${s2_long[@]}" --pintle load-fresh --as fresh
 job age-s2 --scenario s2 --policies pintle --load 0.8 --report 1000 "${s2[@]}"
