@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Everything that docs/policy.md says about what is learnt, from the simulator: that the model in the tree is the one its seed gives, what it adds on
-# held-out seeds, and what the slow loop adds. bench.sh [model|exam|slow]...; SEEDS=1-10, THREADS=2, DATA=DIR (token sizes of s3), JSON=1.
+# held-out seeds, and what the slow loop adds. bench.sh [model|exam|choices|slow]...; SEEDS=1-10, THREADS=2, DATA=DIR (token sizes of s3), JSON=1.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.." || exit 1
 
@@ -36,6 +36,19 @@ bench_model()
 	fi
 }
 
+# What the choices in the curriculum are worth: the mean instead of the expectile, antagonists alone.
+bench_choices()
+{
+	"$train" make --out "$tmp/square.ptm" --threads "$threads" --square >/dev/null
+	"$train" make --out "$tmp/s2.ptm" --threads "$threads" --scenario s2 >/dev/null
+	: >"$tmp/exam"
+	model=$tmp/square.ptm exam --scenario s2 --load 0.7 --seconds 60
+	model=$tmp/square.ptm exam --scenario s2 --load 0.8 --seconds 60
+	model=$tmp/s2.ptm exam --scenario s1 --load 0.8 --seconds 900
+	echo "a net for the mean on s2, then one that saw s2 alone on s1; in percent [95 % interval]"
+	table '"\(.scenario) at \(.load): p99 \(change("p99_percent")), mean \(change("mean_percent"))"' "$tmp/exam"
+}
+
 exam()
 {
 	"$train" exam --model "$model" --threads "$threads" --seeds "$seeds" ${DATA:+--data "$DATA"} "$@" >>"$tmp/exam"
@@ -45,37 +58,36 @@ bench_exam()
 {
 	: >"$tmp/exam"
 	for load in 0.7 0.8 0.9; do
-		exam --scenario s2 --load "$load" --seconds 120
+		exam --scenario s2 --load "$load" --seconds 60
 	done
-	exam --scenario s2-pareto --load 0.8 --seconds 120
-	exam --scenario s2-add --load 0.8 --seconds 240
-	exam --scenario s1 --load 0.8 --seconds 1200
-	exam --scenario s3 --load 0.8 --seconds 2000
+	exam --scenario s2-pareto --load 0.8 --seconds 60
+	exam --scenario s2-add --load 0.8 --seconds 180
+	exam --scenario s1 --load 0.8 --seconds 900
+	exam --scenario s3 --load 0.8 --seconds 1500
 	echo "the model over the same policy without it, in percent [95 % interval]"
 	table '"\(.scenario) at \(.load), \(.balancers) balancers: p99 \(change("p99_percent")), p99.9 \(change("p999_percent")), mean \(change("mean_percent")), p50 \(change("p50_percent")); p99 \(.p99_ms_without | round) -> \(.p99_ms_with | round) ms"' "$tmp/exam"
 }
 
 slow()
 {
-	"$train" slow --threads "$threads" --seeds "$seeds" ${DATA:+--data "$DATA"} "$@" >>"$tmp/slow"
+	"$train" slow --threads "$threads" ${DATA:+--data "$DATA"} "$@" >>"$tmp/slow"
 }
 
 bench_slow()
 {
 	: >"$tmp/slow"
-	slow --scenario s2 --load 0.8 --seconds 300
-	slow --scenario s2 --load 0.9 --seconds 300
-	slow --scenario s2-pareto --load 0.8 --seconds 300
-	slow --scenario s2-add --load 0.8 --seconds 300 --ramp
+	slow --scenario s2 --load 0.8 --seconds 240 --seeds "${SEEDS:-1-6}"
+	slow --scenario s2-add --load 0.8 --seconds 240 --ramp --seeds "${SEEDS:-1-4}"
+	slow --scenario s2-pareto --load 0.8 --seconds 180 --seeds "${SEEDS:-1-4}"
 	echo "p99 against the default setting and, last, the slow loop's p99 and cost against the best fixed setting, in percent [95 % interval]"
 	table '"\(.scenario) at \(.load): best fixed x \(.best_externality), tau \(.best_tau_latencies), candidates \(.best_candidates), ramp \(.best_ramp): \(change("best_p99_percent")); slow \(change("slow_p99_percent")), \(.won) of \(.won + .lost) challengers won; slow against best \(change("slow_against_best_p99_percent")), cost \(change("slow_against_best_cost_percent"))"' "$tmp/slow"
 }
 
-for part in "${@:-model exam slow}"; do
+for part in "${@:-model exam choices slow}"; do
 	for word in $part; do
 		case $word in
-		model | exam | slow) "bench_$word" ;;
-		*) echo "bench.sh: $word: model, exam or slow" >&2; exit 2 ;;
+		model | exam | choices | slow) "bench_$word" ;;
+		*) echo "bench.sh: $word: model, exam, choices or slow" >&2; exit 2 ;;
 		esac
 	done
 done

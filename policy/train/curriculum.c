@@ -30,6 +30,7 @@ static const struct lesson tiny_lessons[] = {
 
 struct collection {
 	const struct lesson *lessons;
+	const char *only; /* scenario, or NULL */
 	struct dataset rows[MAX_TASKS];
 	int errors[MAX_TASKS];
 	char why[MAX_TASKS][LESSON_WHY_BYTES];
@@ -55,6 +56,8 @@ static void collect(void *arg, uint32_t i)
 {
 	struct collection *c = arg;
 
+	if (c->only && strcmp(c->only, c->lessons[i / CURRICULUM_RUNS].scenario) != 0)
+		return;
 	c->errors[i] = lesson__collect(&c->lessons[i / CURRICULUM_RUNS], CURRICULUM_SEED + i % CURRICULUM_RUNS, NULL,
 				       &c->rows[i], c->why[i]);
 }
@@ -67,7 +70,7 @@ static int append(struct dataset *to, const struct dataset *from)
 	return 0;
 }
 
-int curriculum__collect(bool tiny, uint32_t threads, struct dataset *train, struct dataset *held,
+int curriculum__collect(bool tiny, const char *only, uint32_t threads, struct dataset *train, struct dataset *held,
 			char ret_why[LESSON_WHY_BYTES])
 {
 	uint32_t nr = CURRICULUM_RUNS *
@@ -79,6 +82,7 @@ int curriculum__collect(bool tiny, uint32_t threads, struct dataset *train, stru
 		snprintf(ret_why, LESSON_WHY_BYTES, "out of memory");
 		return -ENOMEM;
 	}
+	c->only = only;
 	c->lessons = tiny ? tiny_lessons : lessons;
 	for (uint32_t i = 0; i < nr; i++)
 		dataset__init(&c->rows[i], FEATURE_NR);

@@ -21,8 +21,8 @@ struct curriculum_report {
 
 /* The config of the shipped model; `tiny`: of a small one that takes a second, for tests. */
 void curriculum__config(bool tiny, uint64_t seed, struct fit_config *ret_config);
-/* Runs the lessons and fills both data sets (empty, FEATURE_NR inputs). 0, or -errno with the reason. */
-int curriculum__collect(bool tiny, uint32_t threads, struct dataset *train, struct dataset *held,
+/* Runs the lessons (of the scenario `only`, when it is not NULL) and fills both data sets (empty, FEATURE_NR inputs). 0, or -errno with the reason. */
+int curriculum__collect(bool tiny, const char *only, uint32_t threads, struct dataset *train, struct dataset *held,
 			char ret_why[LESSON_WHY_BYTES]);
 /* Trains on them. *ret_model is whole: metadata (`origin` says where the rows came from) and golden vectors too. */
 int curriculum__train(const struct fit_config *c, const char *origin, const struct dataset *train, const struct dataset *held,

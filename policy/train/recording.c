@@ -47,7 +47,7 @@ static int read_number(const struct reader *r, const cJSON *object, const char *
 static int check_header(const struct reader *r, const cJSON *object)
 {
 	const cJSON *names = cJSON_GetObjectItemCaseSensitive(object, "features"), *name;
-	double version;
+	double version = 0;
 	int i = 0, error;
 
 	error = read_number(r, object, "recording", 0, 1e9, &version);
@@ -73,7 +73,7 @@ static int read_features(const struct reader *r, const cJSON *object, int8_t inp
 	if (!cJSON_IsObject(features))
 		return fail(r, "features is missing or no object");
 	for (int i = 0; i < FEATURE_NR; i++) {
-		double value;
+		double value = 0;
 		int error = read_number(r, features, feature_list[i].name, INT32_MIN, INT32_MAX, &value);
 
 		if (error)
@@ -86,7 +86,7 @@ static int read_features(const struct reader *r, const cJSON *object, int8_t inp
 
 static int read_row(const struct reader *r, const cJSON *object, struct dataset *d)
 {
-	double time_ns, latency_ns, gain_q8, delay_q8;
+	double time_ns = 0, latency_ns = 0, gain_q8 = 0, delay_q8 = 0;
 	int8_t inputs[FEATURE_NR];
 	int error;
 

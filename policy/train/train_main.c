@@ -20,15 +20,16 @@ struct arguments {
 	uint64_t seed, seed_from, seed_to;
 	double load;
 	uint32_t balancers, seconds, threads, tuned;
-	bool tiny;
+	bool tiny, is_square;
 };
 
 static const char usage[] =
-	"usage: train make --out FILE [--seed N] [--tiny] [--threads N]\n"
+	"usage: train make --out FILE [--seed N] [--scenario NAME] [--square] [--tiny] [--threads N]\n"
 	"       train from RECORDING... --out FILE [--seed N]\n"
 	"       train exam --model FILE --scenario NAME [--load X] [--balancers N] [--seconds S] [--seeds A-B] [--data DIR]\n"
 	"       train slow --scenario NAME [--load X] [--balancers N] [--seconds S] [--seeds A-B] [--ramp] [--data DIR]\n"
-	"make  trains a model in the simulator: one seed gives one file, byte for byte\n"
+	"make  trains a model in the simulator: one seed gives one file, byte for byte;\n"
+	"      --scenario: of the lessons of that one alone; --square: learn the mean\n"
 	"from  trains it on recordings of real requests (pintle record); the last fifth of their time is held out\n"
 	"exam  compares pintle's policy with the model and without it, on the same arrivals\n"
 	"slow  compares the slow loop with the best fixed setting of a grid, and both with the default setting\n"
@@ -80,6 +81,8 @@ static int train(const struct arguments *a, const char *origin, const struct dat
 	int ret;
 
 	curriculum__config(a->tiny, a->seed, &config);
+	if (a->is_square)
+		config.loss = FIT_SQUARE;
 	if (curriculum__train(&config, origin, rows, held, &model, &report, why))
 		return fail("train", why);
 	ret = write_model(&model, a->out);
@@ -108,7 +111,7 @@ static int run_make(const struct arguments *a)
 
 	dataset__init(&rows, FEATURE_NR);
 	dataset__init(&held, FEATURE_NR);
-	if (curriculum__collect(a->tiny, a->threads, &rows, &held, why))
+	if (curriculum__collect(a->tiny, a->scenario, a->threads, &rows, &held, why))
 		ret = fail("simulator", why);
 	else
 		ret = train(a, a->tiny ? "simulator, tiny" : "simulator", &rows, &held);
@@ -282,7 +285,7 @@ static bool set_u32(const char *text, uint32_t low, uint32_t high, uint32_t *to)
 	return true;
 }
 
-enum { OUT = 256, MODEL, SCENARIO, DATA, SEED, SEEDS, LOAD, BALANCERS, SECONDS, THREADS, TINY, RAMP, HELP };
+enum { OUT = 256, MODEL, SCENARIO, DATA, SEED, SEEDS, LOAD, BALANCERS, SECONDS, THREADS, TINY, SQUARE, RAMP, HELP };
 
 static bool set_argument(struct arguments *a, int option, const char *text)
 {
@@ -308,6 +311,8 @@ static bool set_argument(struct arguments *a, int option, const char *text)
 		return set_u32(text, 1, 64, &a->threads);
 	case TINY:
 		return a->tiny = true;
+	case SQUARE:
+		return a->is_square = true;
 	case RAMP:
 		a->tuned |= 1u << SLOW_RAMP;
 		return true;
@@ -320,13 +325,11 @@ static bool set_argument(struct arguments *a, int option, const char *text)
 static bool parse(int argc, char **argv, struct arguments *a)
 {
 	static const struct option options[] = {
-		{ "out", 1, NULL, OUT },	   { "model", 1, NULL, MODEL },
-		{ "scenario", 1, NULL, SCENARIO }, { "data", 1, NULL, DATA },
-		{ "seed", 1, NULL, SEED },	   { "seeds", 1, NULL, SEEDS },
-		{ "load", 1, NULL, LOAD },	   { "balancers", 1, NULL, BALANCERS },
-		{ "seconds", 1, NULL, SECONDS },   { "threads", 1, NULL, THREADS },
-		{ "tiny", 0, NULL, TINY },	   { "ramp", 0, NULL, RAMP },
-		{ "help", 0, NULL, HELP },	   { NULL, 0, NULL, 0 },
+		{ "out", 1, NULL, OUT },	 { "model", 1, NULL, MODEL },	      { "scenario", 1, NULL, SCENARIO },
+		{ "data", 1, NULL, DATA },	 { "seed", 1, NULL, SEED },	      { "seeds", 1, NULL, SEEDS },
+		{ "load", 1, NULL, LOAD },	 { "balancers", 1, NULL, BALANCERS }, { "seconds", 1, NULL, SECONDS },
+		{ "threads", 1, NULL, THREADS }, { "tiny", 0, NULL, TINY },	      { "square", 0, NULL, SQUARE },
+		{ "ramp", 0, NULL, RAMP },	 { "help", 0, NULL, HELP },	      { NULL, 0, NULL, 0 },
 	};
 	int option;
 

@@ -54,8 +54,8 @@ pt_copy_programs()
 	local built=${PT_OUT:-$PT_ROOT/.output} program
 	PT_OUT=$PT_TMP/programs
 	chmod 0755 "$PT_TMP"
-	mkdir -p "$PT_OUT/bench" "$PT_OUT/tests"
-	for program in pintle bench/load bench/pod tests/client_tool tests/rawsend tests/model_tool; do
+	mkdir -p "$PT_OUT/bench" "$PT_OUT/tests" "$PT_OUT/train"
+	for program in pintle bench/load bench/pod tests/client_tool tests/rawsend tests/model_tool train/train; do
 		[ ! -e "$built/$program" ] || cp "$built/$program" "$PT_OUT/$program"
 	done
 	PINTLE=${PINTLE:-$PT_OUT/pintle}

@@ -18,6 +18,23 @@ recording() # the file exists and has its first line
 	[ -s "$1" ]
 }
 
+# A model of the recording and of one that stops in the middle of its 101st line; the agent takes it.
+trains() # recording
+{
+	local torn=$PT_TMP/torn.jsonl at
+	at=$(head -n 100 "$1" | wc -c)
+	head -c $((at + 37)) "$1" >"$torn"
+	"$PT_OUT/train/train" from "$1" "$torn" --out "$PT_TMP/model.ptm" >"$PT_TMP/trained" 2>"$PT_TMP/train.err"
+	grep -q "torn.jsonl: ends in the middle of line 101 (byte $at); read up to there" "$PT_TMP/train.err"
+	pt_json "$PT_TMP/trained" '.rows > 100 and .held_rows > 10 and .loss_int8 < 10'
+	pt_pintle model verify "$PT_TMP/model.ptm"
+	cp "$1" "$torn"
+	sed -i '3s/latency_ns/latency/' "$torn"
+	assert "a bad line is refused" [ "$("$PT_OUT/train/train" from "$torn" --out "$PT_TMP/none.ptm" 2>"$PT_TMP/train.err"; echo $?)" -eq 1 ]
+	grep -q 'line 3 (byte [0-9]*): latency_ns is missing' "$PT_TMP/train.err"
+	[ ! -e "$PT_TMP/none.ptm" ]
+}
+
 test_rows_are_what_happened()
 {
 	local file=$PT_TMP/flows.jsonl pid
@@ -44,6 +61,7 @@ test_rows_are_what_happened()
 	jq -se '([.[1:][] | .pod] | unique | length) == 2 and ([.[1:][] | .time_ns] | . == sort)' "$file"
 	[ "$(tail -c 1 "$file" | xxd -p)" = 0a ]
 	assert "not written over" [ "$(record "$file"; echo $?)" -eq 1 ]
+	trains "$file"
 	# nobody asks any more: nothing is written to the ring
 	bpftool -j map dump pinned "$PT_PIN_DIR/pt_ctl" | jq -e '.[0].formatted.value.record_budget == 0'
 }

@@ -28,7 +28,7 @@ static size_t make(uint64_t seed, uint32_t threads, uint8_t bytes[MODEL_MAX_BYTE
 	dataset__init(&train, FEATURE_NR);
 	dataset__init(&held, FEATURE_NR);
 	curriculum__config(true, seed, &config);
-	ck_assert_msg(!curriculum__collect(true, threads, &train, &held, why), "%s", why);
+	ck_assert_msg(!curriculum__collect(true, NULL, threads, &train, &held, why), "%s", why);
 	ck_assert_uint_gt(train.nr, 2 * held.nr);
 	ck_assert_msg(!curriculum__train(&config, "test", &train, &held, &model, &report, why), "%s", why);
 	ck_assert_uint_eq(report.train_rows, train.nr);

@@ -57,7 +57,8 @@ START_TEST(loss_gradient)
 		fit_config__default(&c);
 		c.loss = _i ? FIT_HUBER : FIT_SQUARE;
 		c.delta = 0.7;
-		for (double e = -3; e < 3; e += 0.0371) {
+		for (int i = -80; i < 80; i++) {
+			double e = 0.0371 * i + 0.001;
 			double difference = (fit__loss(&c, e + 1e-6, &unused) - fit__loss(&c, e - 1e-6, &unused)) / 2e-6;
 
 			fit__loss(&c, e, &slope);
