@@ -183,8 +183,8 @@ attach() # policy [lines of the top level]
 	ip netns exec "$PT_NODE" "$PINTLE" --pin-dir "$PT_PIN_DIR" --run-dir "$PT_RUN_DIR" agent -c "$TMP/demo.yaml" \
 		"${AGENT_ARGS[@]}" dev "$PT_UPLINK" >>"$TMP/agent.log" 2>&1 &
 	AGENT=$!
-	wait_until 10 "the agent runs" agent_runs
-	wait_until 10 "policy $1 in force" policy_is "$1"
+	wait_until 30 "the agent runs" agent_runs
+	wait_until 30 "policy $1 in force" policy_is "$1"
 }
 
 detach()
@@ -200,7 +200,7 @@ set_policy()
 {
 	write_config "$1"
 	kill -HUP "$AGENT"
-	wait_until 10 "policy $1 in force" policy_is "$1"
+	wait_until 30 "policy $1 in force" policy_is "$1"
 }
 
 # send NAME ARRIVALS [OPTION...]: the load, to the VIP unless the options say otherwise; $TMP/NAME.json and NAME.records.
