@@ -39,7 +39,7 @@ static inline int64_t fixed__shr_round(int64_t x, unsigned int n)
 
 	if (n)
 		magnitude = (magnitude >> n) + (magnitude >> (n - 1) & 1);
-	return x < 0 ? -(int64_t)magnitude : (int64_t)magnitude;
+	return x < 0 ? (int64_t)(0 - magnitude) : (int64_t)magnitude;
 }
 
 /* a / b. */

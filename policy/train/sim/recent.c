@@ -30,7 +30,7 @@ uint64_t sim_recent__median_ns(const struct sim_recent *r, uint32_t in_flight, u
 			       uint64_t max_age_ns)
 {
 	uint32_t nr = r->nr < LAST ? r->nr : LAST, found = 0;
-	double sorted[LAST];
+	double sorted[LAST] = { 0 };
 
 	for (uint32_t i = 0; i < nr; i++) {
 		uint32_t at = (r->nr - 1 - i) % SIM_RECENT, k;
