@@ -113,7 +113,8 @@ static void put_service(struct out *out, const cJSON *service)
 	out__str(out, "pinned", NULL, pins[pin < 4 ? pin : 0]);
 	out__double(out, "lower_octaves", "lower bound", number_of(service, "lower"), 2);
 	out__double(out, "upper_octaves", "upper bound", number_of(service, "upper"), 2);
-	out__u64(out, "windows", NULL, count_of(service, "windows"));
+	out__u64(out, "bound_windows", "of windows", count_of(service, "bound_windows"));
+	out__u64(out, "windows", "judged", count_of(service, "windows"));
 	out__u64(out, "candidate_strikes", "strikes: candidate", count_of(service, "candidate_strikes"));
 	out__u64(out, "production_strikes", "production", count_of(service, "production_strikes"));
 	out__str(out, "reason", "last window", text_of(service, "reason"));

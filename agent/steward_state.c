@@ -81,7 +81,6 @@ static void put_entry(struct out *out, const struct steward *s, const struct ste
 	out__u64(out, "no_windows", NULL, e->guard.invalid);
 	out__u64(out, "candidate_strikes", NULL, e->guard.candidate_strikes);
 	out__u64(out, "production_strikes", NULL, e->guard.production_strikes);
-	out__str(out, "decision", NULL, "hold");
 	out__str(out, "reason", NULL, guard_reason__text(e->reason));
 	out__end(out);
 }
