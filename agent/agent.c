@@ -9,6 +9,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "agent/clock.h"
+#include "agent/lifemark.h"
 #include "agent/log.h"
 #include "agent/uplinks.h"
 
@@ -51,7 +53,22 @@ static int open_datapath(struct agent *a, struct pintle_err *err)
 		return code;
 	if (!datapath__made_maps(a->dp) && cmd__sizes_kept(a->args, datapath__maps(a->dp)->meta, kept, sizeof(kept)))
 		log_warn("existing maps keep their sizes", log_str("difference", kept), log_str("fix", CMD_SIZES_FIX));
-	return datapath__lock_writer(a->dp, err);
+	code = datapath__lock_writer(a->dp, err);
+	if (!code && lifemark__after_load(a->args->run_dir, a->args->pin_dir, datapath__made_maps(a->dp),
+					  datapath__maps(a->dp)->ctl, clock__monotonic_ns()))
+		log_warn(
+			"the pins were taken away since the last attach: entries of flows are made again from the pods' sockets",
+			log_uint("seconds", LIFEMARK_RECOVER_NS / 1000000000));
+	return code;
+}
+
+/* Whoever finds the pins gone next time knows by it that a table was lost. */
+static void mark_table(const struct agent *a)
+{
+	struct pintle_err err = { 0 };
+
+	if (lifemark__write(a->args->run_dir, a->args->pin_dir, &err))
+		log_warn("a loss of the flow table would not be noticed", log_str("reason", err.msg));
 }
 
 static int open_tables(struct agent *a, struct pintle_err *err)
@@ -168,6 +185,7 @@ int agent__open(struct agent *a, const struct cmd_args *args, struct pintle_err 
 		code = open_tables(a, err);
 	if (code)
 		return code;
+	mark_table(a);
 	eventlog__set_maps(a->events, datapath__maps(a->dp));
 	sweeper__init(&a->sweeper, a->dp);
 	a->seen_requests = __atomic_load_n(&datapath__maps(a->dp)->ctl->requests, __ATOMIC_ACQUIRE);

@@ -4,6 +4,7 @@
 
 #include "agent/agent.h"
 #include "agent/clock.h"
+#include "agent/lifemark.h"
 #include "agent/log.h"
 #include "agent/uplinks.h"
 
@@ -47,7 +48,8 @@ static void reap(struct agent *a, uint64_t now_ns)
 {
 	struct pintle_err err = { 0 };
 
-	if (now_ns < a->next_reap_ns || !tables__lingering(a->tables))
+	/* while the table recovers, no entry may name a pod that has connections */
+	if (now_ns < a->next_reap_ns || !tables__lingering(a->tables) || lifemark__lost_ns(datapath__maps(a->dp)->ctl, now_ns))
 		return;
 	a->next_reap_ns = now_ns + REAP_PERIOD_NS;
 	if (tables__reap(a->tables, &err) < 0)
@@ -64,6 +66,13 @@ static void tell_delivery(struct agent *a, uint64_t now_ns)
 	a->next_delivery_ns = now_ns + DELIVERY_PERIOD_NS;
 	if (delivery__write(&a->delivery, datapath__maps(a->dp), a->paths, &err))
 		log_warn_limited("reasons of delivery for the command line not written", log_str("reason", err.msg));
+}
+
+/* The pods that the programs may search (bpf/heal.bpf.h). */
+static void list_locals(struct agent *a)
+{
+	if (tables__locals_changed(a->tables) && tables__write_locals(a->tables))
+		log_warn_limited("list of the pods of this node not written", log_str("reason", "no memory"));
 }
 
 void agent__learn(void *arg)
@@ -134,5 +143,6 @@ void agent__tick(void *arg, uint64_t now_ns)
 	agent__follow_pods(a, now_ns);
 	tell_delivery(a, now_ns);
 	reap(a, now_ns);
+	list_locals(a);
 	look_at_uplinks(a, now_ns);
 }

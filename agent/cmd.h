@@ -51,6 +51,10 @@ struct cmd_args {
 	uint32_t per_second;
 	uint32_t max_mib;
 
+	/* flows recover */
+	uint64_t recover_ns;
+	bool wipe;
+
 	/* views */
 	bool follow;
 	bool all;

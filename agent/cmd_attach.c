@@ -11,6 +11,7 @@
 #include "agent/datapath.h"
 #include "agent/delivery.h"
 #include "agent/datapath_dev.h"
+#include "agent/lifemark.h"
 #include "agent/names.h"
 #include "agent/netinfo.h"
 #include "agent/paths.h"
@@ -31,6 +32,7 @@ struct attach {
 	struct uplink uplinks[PINTLE_MAX_UPLINKS];
 	int nr_uplinks;
 	bool was_loaded;
+	bool was_lost; /* pins were taken away: the table recovers */
 	struct datapath *dp;
 	/* of -c */
 	struct pintle_config *config;
@@ -220,6 +222,8 @@ static int run(struct attach *attach, struct pintle_err *err)
 		ret = datapath__load(args->pin_dir, &sizes, &attach->dp, err);
 	if (ret)
 		return ret;
+	attach->was_lost = lifemark__after_load(args->run_dir, args->pin_dir, datapath__made_maps(attach->dp),
+						datapath__maps(attach->dp)->ctl, clock__monotonic_ns());
 	if (attach->config)
 		ret = apply_config(attach, err);
 	if (!ret)
@@ -249,6 +253,7 @@ static int report(const struct attach *attach)
 	out__record(out, NULL, NULL);
 	out__str(out, "pin_dir", "pins", args->pin_dir);
 	out__str(out, "maps", NULL, attach->was_loaded ? "kept" : "new");
+	out__bool(out, "recovering", NULL, attach->was_lost);
 	out__u64(out, "max_flows", "flows expected",
 		 (uint64_t)datapath__maps(attach->dp)->meta->nr_buckets * PINTLE_BUCKET_SLOTS / 2);
 	out__str(out, "sizes_kept", OUT_HIDDEN, is_kept ? sizes : NULL);
@@ -297,6 +302,9 @@ int cmd_attach(const struct cmd_args *args)
 	ret = run(&attach, &err);
 	if (!ret && attach.config)
 		tell_views(&attach);
+	if (!ret && lifemark__write(args->run_dir, args->pin_dir, &err))
+		fprintf(stderr, "pintle attach: %s; should the pins be taken away, nothing will tell that a table was lost\n",
+			err.msg);
 	code = ret ? cmd__fail(args, &err) : report(&attach);
 	if (ret == -EPERM) /* capabilities */
 		code = CMD_UNSUPPORTED;

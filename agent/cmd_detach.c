@@ -9,6 +9,7 @@
 #include "agent/clock.h"
 #include "agent/cmd.h"
 #include "agent/datapath.h"
+#include "agent/lifemark.h"
 
 #define SWEEP_BUCKETS 65536u
 #define LOOK_NS 200000000ull
@@ -107,9 +108,9 @@ static int run(struct detach *detach, struct pintle_err *err)
 	if (ret)
 		return ret;
 	ret = datapath__remove(args->pin_dir, err);
-	if (ret == -ENOENT)
-		return 0;
 	detach->removed = !ret;
+	if (!ret || ret == -ENOENT) /* from here on there is no table that could be missed */
+		ret = lifemark__remove(args->run_dir, args->pin_dir, err);
 	return ret;
 }
 

@@ -8,6 +8,7 @@
 
 #include "agent/clock.h"
 #include "agent/cmd_view.h"
+#include "agent/lifemark.h"
 #include "agent/version.h"
 
 #define HUNG_NS 30000000000ull /* an agent that runs, but whose heartbeat is older */
@@ -169,6 +170,7 @@ static void put_maps(struct out *out, const struct status *status)
 
 static int report(const struct cmd_args *args, struct status *status)
 {
+	uint32_t flags = __atomic_load_n(&status->maps->ctl->flags, __ATOMIC_RELAXED);
 	const struct pintle_meta *meta = status->maps->meta;
 	char created[CLOCK_TEXT_BYTES], build[sizeof(meta->build) + 1] = "";
 	struct datapath_map_info info;
@@ -186,7 +188,9 @@ static int report(const struct cmd_args *args, struct status *status)
 	out__str(out, "created", NULL, created);
 	out__u64(out, "abi_version", "ABI version", meta->abi_version);
 	out__str(out, "pin_dir", "pins", args->pin_dir);
-	out__bool(out, "draining", NULL, __atomic_load_n(&status->maps->ctl->flags, __ATOMIC_RELAXED) & PINTLE_CTL_DRAINING);
+	out__bool(out, "draining", NULL, flags & PINTLE_CTL_DRAINING);
+	out__bool(out, "asks_conntrack", "asks conntrack", flags & PINTLE_CTL_CONNTRACK);
+	out__ns(out, "recovering_ns", "recovering for", lifemark__lost_ns(status->maps->ctl, clock__monotonic_ns()));
 	put_agent(out, status);
 	put_objects(out, status);
 	put_memory(out, status);

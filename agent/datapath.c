@@ -143,6 +143,7 @@ static void set_maps(struct datapath *dp)
 		.picks = dp->mem[DP_MAP_PICKS],
 		.pods = dp->mem[DP_MAP_PODS],
 		.siblings = dp->mem[DP_MAP_SIBLINGS],
+		.locals = dp->mem[DP_MAP_LOCALS],
 		.loads = dp->mem[DP_MAP_LOADS],
 		.forget = datapath__forget_pod,
 		.forget_arg = dp,

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
@@ -53,10 +54,21 @@ void dp_kernel__missing_caps(uint64_t effective, char *out, size_t out_bytes)
 	}
 }
 
-int dp_kernel__check(struct pintle_err *err)
+/* CapEff of this process; 0 or -errno. */
+static int read_caps(uint64_t *ret_effective)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
+
+	if (syscall(SYS_capget, &header, data))
+		return -errno;
+	*ret_effective = (uint64_t)data[1].effective << 32 | data[0].effective;
+	return 0;
+}
+
+int dp_kernel__check(struct pintle_err *err)
+{
+	uint64_t effective;
 	char missing[64];
 	struct utsname un;
 	int ret;
@@ -66,9 +78,10 @@ int dp_kernel__check(struct pintle_err *err)
 	ret = dp_kernel__check_release(un.release, err);
 	if (ret)
 		return ret;
-	if (syscall(SYS_capget, &header, data))
-		return pintle_err__set(err, -errno, "cannot read the capabilities of this process: %s", strerror(errno));
-	dp_kernel__missing_caps((uint64_t)data[1].effective << 32 | data[0].effective, missing, sizeof(missing));
+	ret = read_caps(&effective);
+	if (ret)
+		return pintle_err__set(err, ret, "cannot read the capabilities of this process: %s", strerror(-ret));
+	dp_kernel__missing_caps(effective, missing, sizeof(missing));
 	if (missing[0])
 		return pintle_err__set(err, -EPERM,
 				       "missing %s: run as root, or give the process CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON",
@@ -112,6 +125,27 @@ uint64_t dp_kernel__v6_csum_flag(void)
 	ret = bpf_prog_test_run_opts(fd, &run);
 	close(fd);
 	return !ret && run.retval == 0 ? FLAG_IPV6 : 0;
+}
+
+static bool has_lookups(const struct btf *btf)
+{
+	return btf && btf__find_by_name_kind(btf, "bpf_xdp_ct_lookup", BTF_KIND_FUNC) > 0 &&
+	       btf__find_by_name_kind(btf, "bpf_skb_ct_lookup", BTF_KIND_FUNC) > 0;
+}
+
+bool dp_kernel__has_conntrack(void)
+{
+	struct btf *kernel = btf__load_vmlinux_btf(), *module;
+	bool has = has_lookups(kernel);
+	uint64_t effective = 0;
+
+	if (!has && kernel && !read_caps(&effective) && (effective >> CAP_SYS_ADMIN & 1)) {
+		module = btf__load_module_btf("nf_conntrack", kernel);
+		has = has_lookups(module);
+		btf__free(module);
+	}
+	btf__free(kernel);
+	return has;
 }
 
 static struct {

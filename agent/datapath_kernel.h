@@ -3,6 +3,7 @@
 #ifndef PINTLE_AGENT_DATAPATH_KERNEL_H
 #define PINTLE_AGENT_DATAPATH_KERNEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,9 @@ void dp_kernel__missing_caps(uint64_t effective, char *out, size_t out_bytes);
 
 /* Ticks a second (CONFIG_HZ), exact; 0 if the kernel's answer makes no sense. */
 uint32_t dp_kernel__hz(void);
+/* Can programs ask conntrack (bpf_xdp_ct_lookup, bpf_skb_ct_lookup: 5.19)? Needs the kernel's BTF; where conntrack is a module, it must be
+ * loaded, and the process needs CAP_SYS_ADMIN to name its functions. */
+bool dp_kernel__has_conntrack(void);
 /* BPF_F_IPV6 if bpf_l4_csum_replace() knows it (6.16), else 0. */
 uint64_t dp_kernel__v6_csum_flag(void);
 

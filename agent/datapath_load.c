@@ -24,6 +24,10 @@
 #include "pintle/hash.h"
 
 #include "pintle.skel.h"
+#include "pintle_ct.skel.h"
+
+/* Searches through the pods' sockets that a CPU may make: at some microseconds each, a flood of packets without a flow costs it a few percent. */
+#define SEARCHES_PER_S 10000u
 
 static int make_meta(const struct table_sizes_in *sizes, struct pintle_meta *ret_meta, struct pintle_err *err)
 {
@@ -85,6 +89,7 @@ static void set_knobs(struct pintle_bpf *skel, const struct pintle_meta *meta)
 	knobs->pt_seed.m2 = meta->seed[2] | 1;
 	knobs->pt_seed.s3 = meta->seed[3];
 	knobs->pt_v6_csum_flag = dp_kernel__v6_csum_flag();
+	knobs->pt_searches = SEARCHES_PER_S / meta->hz ? SEARCHES_PER_S / meta->hz : 1;
 }
 
 static int load_failed(int ret, struct pintle_err *err)
@@ -103,10 +108,32 @@ static int load_failed(int ret, struct pintle_err *err)
 			       why);
 }
 
-static int load_object(const struct datapath *dp, const struct pintle_meta *meta, bool reuse, struct pintle_bpf **ret_skel,
-		       struct pintle_err *err)
+/* The object that asks conntrack is built from the same source, so both have one skeleton: only the bytes differ. */
+static struct pintle_bpf *open_object(bool asks_conntrack)
 {
-	struct pintle_bpf *skel = pintle_bpf__open();
+	struct pintle_bpf *skel = calloc(1, sizeof(*skel));
+
+	_Static_assert(sizeof(struct pintle_bpf) == sizeof(struct pintle_ct_bpf), "the objects differ in maps or programs");
+	_Static_assert(sizeof(struct pintle_bpf__rodata) == sizeof(struct pintle_ct_bpf__rodata),
+		       "the objects differ in constants");
+	if (!skel || pintle_bpf__create_skeleton(skel)) {
+		free(skel);
+		errno = ENOMEM;
+		return NULL;
+	}
+	if (asks_conntrack)
+		skel->skeleton->data = (void *)(uintptr_t)pintle_ct_bpf__elf_bytes(&skel->skeleton->data_sz);
+	if (bpf_object__open_skeleton(skel->skeleton, NULL)) {
+		pintle_bpf__destroy(skel);
+		return NULL;
+	}
+	return skel;
+}
+
+static int load_object(const struct datapath *dp, const struct pintle_meta *meta, bool reuse, bool asks_conntrack,
+		       struct pintle_bpf **ret_skel, struct pintle_err *err)
+{
+	struct pintle_bpf *skel = open_object(asks_conntrack);
 	int ret;
 
 	if (!skel)
@@ -278,6 +305,7 @@ static int check_netns(const char *pin_dir, struct pintle_err *err)
 static int load_locked(struct datapath *dp, const struct table_sizes_in *sizes, struct pintle_err *err)
 {
 	bool reuse = pins__has(dp->pin_dir, dp_map_defs[DP_MAP_META].name);
+	bool asks_conntrack = dp_kernel__has_conntrack();
 	struct pintle_bpf *skel = NULL;
 	struct pintle_meta meta;
 	int ret;
@@ -292,7 +320,7 @@ static int load_locked(struct datapath *dp, const struct table_sizes_in *sizes, 
 	else
 		ret = make_meta(sizes, &meta, err);
 	if (!ret)
-		ret = load_object(dp, &meta, reuse, &skel, err);
+		ret = load_object(dp, &meta, reuse, asks_conntrack, &skel, err);
 	if (ret)
 		return ret;
 	if (reuse)
@@ -301,7 +329,15 @@ static int load_locked(struct datapath *dp, const struct table_sizes_in *sizes, 
 		ret = pin_fresh(dp->pin_dir, skel, &meta, err);
 	pintle_bpf__destroy(skel);
 	dp__close_pins(dp);
-	return ret ? ret : dp__open_pins(dp, err);
+	if (!ret)
+		ret = dp__open_pins(dp, err);
+	if (ret)
+		return ret;
+	if (asks_conntrack)
+		__atomic_or_fetch(&dp->maps.ctl->flags, PINTLE_CTL_CONNTRACK, __ATOMIC_RELAXED);
+	else
+		__atomic_and_fetch(&dp->maps.ctl->flags, ~PINTLE_CTL_CONNTRACK, __ATOMIC_RELAXED);
+	return 0;
 }
 
 /* clear_torn() may have removed the directory, and another process may have done so while we waited: then once more. */

@@ -13,7 +13,7 @@
 #define EVENTS_BYTES (256u * 1024)
 #define RECORDS_BYTES (256u * 1024) /* of 40 B with their headers: 6553, 65000 a second at ten looks a second */
 /* Verdicts are append only: room for those of later versions, so that an upgrade keeps the map. */
-#define VERDICT_ENTRIES 64u
+#define VERDICT_ENTRIES 128u
 _Static_assert(PINTLE_V_MAX <= VERDICT_ENTRIES, "the verdict map has no room left: that is a new ABI version");
 
 /* `void` stands for "none" in maps.h. */
@@ -61,6 +61,7 @@ uint32_t dp_map__entries(enum dp_map map, const struct pintle_meta *meta)
 		[DP_MAP_PICKS] = meta->pick_lines,
 		[DP_MAP_PODS] = meta->max_pods,
 		[DP_MAP_SIBLINGS] = meta->max_pods,
+		[DP_MAP_LOCALS] = PINTLE_MAX_LOCALS,
 		[DP_MAP_LOADS] = meta->max_pods,
 		[DP_MAP_TRAFFIC] = meta->max_pods,
 		[DP_MAP_POD_STATS] = PINTLE_MAX_DETAIL,

@@ -41,8 +41,9 @@ bool netinfo__next_change(struct netinfo *ni, struct net_change *ret_change)
 static bool link_entry__same_path(const struct link_entry *a, const struct link_entry *b)
 {
 	return a->link.is_up == b->link.is_up && a->link.mtu == b->link.mtu && a->link.master == b->link.master &&
-	       a->is_noarp == b->is_noarp && memcmp(a->link.mac, b->link.mac, sizeof(a->link.mac)) == 0 &&
-	       strcmp(a->link.kind, b->link.kind) == 0 && strcmp(a->link.name, b->link.name) == 0;
+	       a->link.peer_nsid == b->link.peer_nsid && a->is_noarp == b->is_noarp &&
+	       memcmp(a->link.mac, b->link.mac, sizeof(a->link.mac)) == 0 && strcmp(a->link.kind, b->link.kind) == 0 &&
+	       strcmp(a->link.name, b->link.name) == 0;
 }
 
 static bool link_entry__same_stack(const struct link_entry *a, const struct link_entry *b)

@@ -245,6 +245,7 @@ static void found(struct presence *p, struct presence_pod *e, const struct net_p
 	if (!is_bridge) {
 		e->ifindex = path->ifindex;
 		tables__set_netns(p->tables, e->pod, nsid);
+		tables__set_remote(p->tables, e->pod, false);
 	}
 	if (path->has_macs || (path->is_noarp && !is_bridge)) {
 		e->tries = 0;
@@ -275,6 +276,8 @@ static void ask(struct presence *p, struct presence_pod *e, uint64_t now_ns)
 		set_state(p, e, without_path(p, e, 0, PRESENCE_REMOTE));
 	else
 		found(p, e, &path, now_ns);
+	if (e->state == PRESENCE_REMOTE)
+		tables__set_remote(p->tables, e->pod, true);
 }
 
 /* ---- when ---- */

@@ -33,6 +33,7 @@ struct table_maps {
 	struct pintle_pick_line *picks;	    /* meta->pick_lines */
 	struct pintle_pod *pods;	    /* meta->max_pods */
 	struct pintle_siblings *siblings;
+	uint64_t *locals; /* PINTLE_MAX_LOCALS pod ids or PINTLE_NO_LOCAL */
 	struct pintle_load *loads;
 	struct pintle_activity *activity;
 	/* Makes zero what is counted by pod id, and by detail slot (TABLES_NO_DETAIL: the pod has none): per-CPU maps are no shared memory.
@@ -122,6 +123,13 @@ void tables__set_netns(struct tables *t, uint16_t pod, int32_t nsid);
 void tables__set_redirect(struct tables *t, uint16_t pod, bool allowed);
 /* PINTLE_POD_GONE: from the next tables__apply() on it is no member, or one again. */
 void tables__set_gone(struct tables *t, uint16_t pod, bool is_gone);
+/* PINTLE_POD_REMOTE: the programs need not look for its sockets here. */
+void tables__set_remote(struct tables *t, uint16_t pod, bool is_remote);
+
+/* Have pods come or gone, or namespaces changed, since the list of the pods of this node was written? */
+bool tables__locals_changed(const struct tables *t);
+/* Writes that list. 0 or -ENOMEM. */
+int tables__write_locals(struct tables *t);
 
 #define TABLES_SAMPLE_SHIFT 3 /* of a new service: 1 of 8 new flows is timed until the agent knows how many there are */
 /* Another weight of the delay caused to others than the configuration's, until the next apply. */

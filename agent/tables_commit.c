@@ -130,6 +130,7 @@ int tables__apply(struct tables *t, const struct pintle_config *config, bool (*i
 	t->cfg_first_pod = plan.first_pod;
 	t->cfg_pod_ids = plan.pod_ids;
 	plan.first_pod = plan.pod_ids = NULL;
+	t->locals_changed = true;
 	plan__destroy(&plan);
 	applied.lingering_pods = t->lingering;
 	applied.seconds = now_seconds() - begin;

@@ -59,8 +59,9 @@ struct tables {
 	uint16_t *by_name;			/* service ids by name and family */
 	uint32_t nr_by_name;
 	uint32_t lingering;
-	bool needs_adopt; /* an apply failed half way, and so did the attempt to look at what it left */
-	bool needs_grace; /* something was taken back, and nobody waited since */
+	bool needs_adopt;    /* an apply failed half way, and so did the attempt to look at what it left */
+	bool needs_grace;    /* something was taken back, and nobody waited since */
+	bool locals_changed; /* pods or their namespaces, since the list of them was written */
 
 	struct gain_list staged, unsettled;
 	bool idle_half_busy;	/* flipped, and nobody waited since */

@@ -60,6 +60,7 @@ int pod_record__clear(struct tables *t, uint16_t pod, struct pintle_err *err)
 	gains__drop_pod(t, pod);
 	t->shadow_pods[pod] = (struct shadow_pod){ .service = NO_CFG };
 	idset__drop(&t->pods, pod);
+	t->locals_changed = true;
 	return 0;
 }
 
@@ -235,6 +236,14 @@ void tables__set_redirect(struct tables *t, uint16_t pod, bool allowed)
 void tables__set_gone(struct tables *t, uint16_t pod, bool is_gone)
 {
 	set_flag(t, pod, PINTLE_POD_GONE, is_gone);
+}
+
+void tables__set_remote(struct tables *t, uint16_t pod, bool is_remote)
+{
+	if (!idset__has(&t->pods, pod) || !!(t->maps.pods[pod].flags & PINTLE_POD_REMOTE) == is_remote)
+		return;
+	set_flag(t, pod, PINTLE_POD_REMOTE, is_remote);
+	t->locals_changed = true;
 }
 
 void tables__set_sampling(struct tables *t, uint16_t service, uint8_t sample_shift)

@@ -15,6 +15,7 @@ const volatile __u32 pt_rev6_mask = 0;
 const volatile __u32 pt_member_lines = 0; /* lines in one half of the members */
 const volatile __u32 pt_fine_shift = 9;	  /* jiffies to units of the two clocks of the age byte */
 const volatile __u32 pt_coarse_shift = 14;
+const volatile __u32 pt_searches = 40; /* of heal.bpf.h, by CPU and tick of the kernel */
 const volatile struct pintle_seed pt_seed = { 0, 1, 1, 0 };
 /* BPF_F_IPV6 where bpf_l4_csum_replace() knows it (6.16: "bpf: Fix L4 csum update on IPv6 in CHECKSUM_COMPLETE"), else 0 */
 const volatile __u64 pt_v6_csum_flag = 0;

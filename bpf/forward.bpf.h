@@ -5,7 +5,7 @@
 
 #include "deliver.bpf.h"
 #include "endpoint.bpf.h"
-#include "newflow.bpf.h"
+#include "heal.bpf.h"
 #include "socket.bpf.h"
 
 /* What the entry program hands down and gets back. */
@@ -49,6 +49,7 @@ struct lookup {
 	__u16 frontend;
 	__u16 service;
 	bool is_new; /* wants an entry */
+	bool is_healed;
 };
 
 /* A request that begins now is not counted: one is counted already, or none will be answered. */
@@ -58,7 +59,7 @@ struct lookup {
 static __always_inline void tcp_step(const struct pkt *p, __u64 state, __u64 *set, __u64 *clear)
 {
 	if (!(p->tcp_flags & (PT_TCP_SYN | PT_TCP_RST)) && !(state & PINTLE_FS_EST))
-		*set = PINTLE_FS_EST;
+		*set = PINTLE_FS_EST | PINTLE_FS_SYN; /* a guess is none any more */
 	if (state & PINTLE_FS_RST_CLIENT)
 		*clear = revived(state, p->tcp_flags);
 	/* a pod that has finished will not answer */
@@ -88,22 +89,19 @@ static __always_inline void client_transitions(const struct pkt *p, const struct
 	}
 	if (set & PINTLE_FS_AWAITING && state & PINTLE_FS_STAMPED)
 		restamp(ref->index, state);
-	if (!flow_change(ref->index, state, set, clear, &before))
-		return;
-	if (clear & before & PINTLE_FS_AWAITING) {
+	if (flow_change(ref->index, state, set, clear, &before) && clear & before & PINTLE_FS_AWAITING) {
 		count_aborted(flow_backend(before));
 		record_class(look->service, look->key, 0, 1);
 	}
 }
 
-/* Makes the flow's entry: CONTINUE with look->state, or the verdict. */
-static __always_inline enum pintle_verdict steer_new(struct forward *fw, bool is_tc, struct pkt *p, struct lookup *look)
+/* The flow of a packet that has no entry, in scratch. */
+static __always_inline struct new_flow *note_flow(const struct pkt *p, const struct lookup *look)
 {
 	struct new_flow *f = scratch_flow();
-	enum pintle_verdict verdict;
 
 	if (!f)
-		return PINTLE_V_PASS_INTERNAL;
+		return NULL;
 	f->key = look->key;
 	f->family = p->family == 6 ? PINTLE_FS_V6 : 0;
 	f->reuse = look->index;
@@ -117,6 +115,17 @@ static __always_inline enum pintle_verdict steer_new(struct forward *fw, bool is
 	f->service = look->service;
 	f->proto = p->proto;
 	f->may_redirect = !p->has_vlan;
+	return f;
+}
+
+/* Makes the flow's entry: CONTINUE with look->state, or the verdict. */
+static __always_inline enum pintle_verdict steer_new(struct forward *fw, bool is_tc, struct pkt *p, struct lookup *look)
+{
+	struct new_flow *f = note_flow(p, look);
+	enum pintle_verdict verdict;
+
+	if (!f)
+		return PINTLE_V_PASS_INTERNAL;
 	verdict = (enum pintle_verdict)new_flow();
 	look->state = f->state;
 	if (verdict == PINTLE_V_REJECT_NO_POD)
@@ -140,6 +149,15 @@ static __always_inline bool may_take_over(struct forward *fw, bool is_tc, const 
 	return !(is_tc ? tc_socket_lives(fw->ctx, flow_backend(state)) : xdp_socket_lives(fw->ctx, flow_backend(state)));
 }
 
+/* The client denies a connection that was guessed from a reply. */
+static __always_inline bool denies_guess(const struct pkt *p, const struct flow_ref *ref)
+{
+	if (p->tcp_flags & PT_TCP_SYN || !PINTLE_FS_IS_GUESS(ref->state))
+		return false;
+	refute(ref->index, ref->state);
+	return true;
+}
+
 /* The flow's entry, or whether the packet may make one. */
 static __always_inline enum pintle_verdict find_flow(struct forward *fw, bool is_tc, struct pkt *p, int family,
 						     struct lookup *look)
@@ -151,7 +169,10 @@ static __always_inline enum pintle_verdict find_flow(struct forward *fw, bool is
 	if (flow_find(look->key, family == 6 ? PINTLE_FS_V6 : 0, &ref)) {
 		look->state = ref.state;
 		look->index = ref.index;
-		look->is_new = is_syn && PINTLE_FS_IS_CLOSED(ref.state) && may_take_over(fw, is_tc, p, ref.state);
+		look->is_new = is_syn && (PINTLE_FS_IS_GUESS(ref.state) ||
+					  (PINTLE_FS_IS_CLOSED(ref.state) && may_take_over(fw, is_tc, p, ref.state)));
+		if (p->tcp_flags & PT_TCP_RST && denies_guess(p, &ref))
+			return PINTLE_V_DROP_GUESS;
 		if (!look->is_new)
 			client_transitions(p, look, &ref);
 		return PINTLE_V_CONTINUE;
@@ -215,6 +236,34 @@ static __always_inline enum pintle_verdict look_up(struct forward *fw, bool is_t
 	return find_flow(fw, is_tc, p, family, look);
 }
 
+/* TCP without SYN and without an entry: its connection may be known elsewhere. */
+static __always_inline enum pintle_verdict steer_missing(struct forward *fw, bool is_tc, struct pkt *p, struct lookup *look)
+{
+	struct new_flow *f = note_flow(p, look);
+	enum pintle_verdict verdict;
+	struct flow_ref ref;
+
+	if (!f || p->tcp_flags & PT_TCP_SYN)
+		return PINTLE_V_PASS_MISS;
+	verdict = (enum pintle_verdict)(is_tc ? tc_heal(fw->ctx) : xdp_heal(fw->ctx));
+	if (verdict != PINTLE_V_CONTINUE)
+		return verdict;
+	ref = (struct flow_ref){ .slot = slot_at(f->index), .state = f->state, .index = f->index };
+	client_transitions(p, look, &ref);
+	look->state = f->state;
+	look->is_new = false;
+	look->is_healed = true;
+	return PINTLE_V_CONTINUE;
+}
+
+/* The verdict of a packet whose entry was made again. */
+static __always_inline enum pintle_verdict healed_name(enum pintle_verdict verdict)
+{
+	if (verdict == PINTLE_V_STEER_REDIRECT)
+		return PINTLE_V_STEER_HEALED_REDIRECT;
+	return verdict == PINTLE_V_DROP_INTERNAL || verdict == PINTLE_V_PASS_INTERNAL ? verdict : PINTLE_V_STEER_HEALED;
+}
+
 static __always_inline enum pintle_verdict forward_l4(struct forward *fw, bool is_tc, struct pkt *p)
 {
 	struct lookup look = {};
@@ -222,12 +271,15 @@ static __always_inline enum pintle_verdict forward_l4(struct forward *fw, bool i
 
 	verdict = p->family == 4 ? look_up(fw, is_tc, p, 4, &look) : look_up(fw, is_tc, p, 6, &look);
 	PT_OPAQUE(p->family); /* or clang makes two copies of what follows, with two frames */
+	if (verdict == PINTLE_V_PASS_MISS)
+		verdict = steer_missing(fw, is_tc, p, &look);
 	if (verdict == PINTLE_V_CONTINUE && look.is_new)
 		verdict = steer_new(fw, is_tc, p, &look);
 	if (verdict != PINTLE_V_CONTINUE)
 		return verdict;
 	PT_OPAQUE(p->family);
-	return p->family == 4 ? translate(fw, is_tc, p, 4, look.state) : translate(fw, is_tc, p, 6, look.state);
+	verdict = p->family == 4 ? translate(fw, is_tc, p, 4, look.state) : translate(fw, is_tc, p, 6, look.state);
+	return look.is_healed ? healed_name(verdict) : verdict;
 }
 
 #endif

@@ -38,6 +38,7 @@ PT_MMAP_ARRAY(pt_members, struct pintle_member_line);
 PT_MMAP_ARRAY(pt_picks, struct pintle_pick_line);
 PT_MMAP_ARRAY(pt_pods, struct pintle_pod);
 PT_MMAP_ARRAY(pt_siblings, struct pintle_siblings);
+PT_MMAP_ARRAY(pt_locals, __u64);
 PT_MMAP_ARRAY(pt_loads, struct pintle_load);
 PT_MMAP_ARRAY(pt_ctl, struct pintle_ctl);
 PT_MMAP_ARRAY(pt_uplinks, struct pintle_uplink);

@@ -5,8 +5,8 @@
 
 #include "deliver.bpf.h"
 #include "endpoint.bpf.h"
+#include "heal.bpf.h"
 #include "icmp.bpf.h"
-#include "newflow.bpf.h"
 
 enum pt_rev_hook {
 	PT_REV_UPLINK, /* TC egress of the uplink: after conntrack */
@@ -44,8 +44,9 @@ static __always_inline bool rev_try(struct reply *r, __u32 frontend_id)
 	r->state = ref.state;
 	r->index = ref.index;
 	r->frontend = frontend_id;
-	r->is_found = 1;
-	return true;
+	r->is_refuted = PINTLE_FS_IS_REFUTED(ref.state);
+	r->is_found = !r->is_refuted;
+	return r->is_found;
 }
 
 /* The pod's frontends, busiest first, until one has this client's flow; a closed one only if no other is open. */
@@ -59,6 +60,7 @@ __global_fn int rev_lookup(void)
 	if (!r)
 		return 0;
 	r->is_found = 0;
+	r->is_refuted = 0;
 	pod = r->pod;
 	siblings = bpf_map_lookup_elem(&pt_siblings, &pod);
 	if (!siblings)
@@ -171,6 +173,13 @@ __global_fn int pod_transition(struct __sk_buff *skb, __u32 index, __u64 state, 
 	return 0;
 }
 
+/* What the pod repeats to nobody keeps nothing alive: a SYN-ACK, data of a flow that was guessed. */
+static __always_inline void touch_by_pod(const struct pkt *p, const struct reply *r)
+{
+	if (!(p->tcp_flags & PT_TCP_SYN) && !PINTLE_FS_IS_GUESS(r->state))
+		flow_touch(slot_at(r->index), r->state);
+}
+
 static __always_inline void pod_transitions(struct __sk_buff *skb, const struct pkt *p, const struct reply *r)
 {
 	__u64 state = r->state;
@@ -183,8 +192,8 @@ static __always_inline void pod_transitions(struct __sk_buff *skb, const struct 
 	if ((has_payload && state & PINTLE_FS_AWAITING) || ends ||
 	    (state & PINTLE_FS_RST_CLIENT && revived(state, p->tcp_flags)))
 		pod_transition(skb, r->index, state, p->tcp_flags, has_payload ? 1 : 0);
-	else if (!(p->tcp_flags & PT_TCP_SYN)) /* a SYN-ACK repeated to nobody keeps nothing alive */
-		flow_touch(slot_at(r->index), state);
+	else
+		touch_by_pod(p, r);
 }
 
 static __always_inline void count_reply(const struct pkt *p, __u32 pod_id)
@@ -266,11 +275,20 @@ static __always_inline void endpoint_of_frontend(const struct pintle_frontend *f
 	to->sum = frontend->sum;
 }
 
+/* No entry. Only at the uplink: what is still untranslated there came through the stack, and goes to a client. A reset tells the pod's side only. */
+static __always_inline enum pintle_verdict missing_reply(const struct pkt *p, enum pt_rev_hook hook)
+{
+	if (hook != PT_REV_UPLINK || p->tcp_flags & PT_TCP_RST)
+		return PINTLE_V_REV_NO_FLOW;
+	return (enum pintle_verdict)heal_reply(0);
+}
+
 static __always_inline enum pintle_verdict reverse_l4(struct reverse *rv, enum pt_rev_hook hook, struct pkt *p, int family)
 {
 	struct pintle_frontend *frontend;
 	enum pintle_verdict verdict;
 	struct endpoint_new to;
+	bool is_healed = false;
 	struct endpoint pod;
 	struct reply *r;
 
@@ -279,10 +297,17 @@ static __always_inline enum pintle_verdict reverse_l4(struct reverse *rv, enum p
 	r = find_reply(family, p->daddr_be, p->dport_be, pod.id, p->proto);
 	if (!r)
 		return PINTLE_V_REV_NO_FLOW;
-	if (is_foreign_connection(p, r))
+	if (is_foreign_connection(p, r)) {
+		if (hook == PT_REV_UPLINK && !r->is_found)
+			heal_reply(1);
 		return PINTLE_V_REV_NEW_CONN;
-	if (!r->is_found)
-		return PINTLE_V_REV_NO_FLOW;
+	}
+	if (!r->is_found) {
+		verdict = missing_reply(p, hook);
+		if (verdict != PINTLE_V_CONTINUE)
+			return verdict;
+		is_healed = true;
+	}
 	frontend = bpf_map_lookup_elem(&pt_frontends, &r->frontend);
 	if (!frontend)
 		return PINTLE_V_REV_NO_FLOW;
@@ -298,7 +323,7 @@ static __always_inline enum pintle_verdict reverse_l4(struct reverse *rv, enum p
 	if (rewrite(rv->skb, true, p, family, PT_SIDE_SRC, &to))
 		return PINTLE_V_REV_INTERNAL;
 	if (hook == PT_REV_UPLINK)
-		return PINTLE_V_REV_STEER;
+		return is_healed ? PINTLE_V_REV_HEALED : PINTLE_V_REV_STEER;
 	rv->action = redirect_reply(rv);
 	return PINTLE_V_REV_REDIRECT;
 }

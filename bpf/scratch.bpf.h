@@ -39,15 +39,31 @@ struct reply {
 	__u8 proto;
 	__u8 is_v6;
 	__u8 is_found;
-	__u8 pad;
-	__u64 state; /* result: the flow's entry */
-	__u32 index; /* its slot */
+	__u8 is_refuted; /* the entry says that this connection did not come through a frontend */
+	__u64 state;	 /* result: the flow's entry */
+	__u32 index;	 /* its slot */
 	__u32 frontend;
+};
+
+/* A search through the sockets of pods (heal.bpf.h). */
+struct heal_walk {
+	struct bpf_sock_tuple tuple; /* client -> the pod at hand */
+	__u32 frontend;
+	__u32 is_v6;
+	__u32 pod;   /* whose socket it is, or PT_NO_POD */
+	__u32 state; /* of that socket, BPF_TCP_* */
+	__u32 nr_live;
+	__u32 nr_blind; /* pods that cannot be looked into */
+	__u32 pad;
 };
 
 struct scratch {
 	struct new_flow flow;
 	struct reply reply;
+	struct heal_walk walk;
+	__u64 search_jiffies; /* see heal.bpf.h: the tick, and what was spent of it */
+	__u32 searches;
+	__u32 pad;
 };
 
 PT_PERCPU_ARRAY(pt_scratch, struct scratch, 1);
@@ -66,6 +82,14 @@ static __always_inline struct reply *scratch_reply(void)
 	struct scratch *s = bpf_map_lookup_elem(&pt_scratch, &zero);
 
 	return s ? &s->reply : NULL;
+}
+
+static __always_inline struct heal_walk *scratch_walk(void)
+{
+	__u32 zero = 0;
+	struct scratch *s = bpf_map_lookup_elem(&pt_scratch, &zero);
+
+	return s ? &s->walk : NULL;
 }
 
 #endif

@@ -13,6 +13,7 @@
 struct sweep_state {
 	struct pintle_sweep *out;
 	__u32 first;
+	bool is_wipe;
 	__u32 valid, closed, expired, given_up, half_open;
 };
 
@@ -43,7 +44,7 @@ static __always_inline void sweep_slot(const struct pintle_ctl *ctl, struct swee
 	if (!(state & PINTLE_FS_VALID))
 		return;
 	age = flow_age(state);
-	if (is_expired(ctl, state, age, is_crowded)) {
+	if (s->is_wipe || is_expired(ctl, state, age, is_crowded)) {
 		if (flow_free(slot, state))
 			s->expired += 1;
 		return;
@@ -77,11 +78,11 @@ static long sweep_bucket(__u32 i, struct sweep_state *s)
 
 static __always_inline int sweep(struct pintle_sweep *out)
 {
-	struct sweep_state s = { .first = out->first_bucket };
+	struct sweep_state s = { .first = out->first_bucket, .is_wipe = out->flags & PINTLE_SWEEP_WIPE };
 	__u32 nr = out->nr_buckets, zero = 0, now = (__u32)bpf_jiffies64();
 	struct pintle_ctl *ctl = bpf_map_lookup_elem(&pt_ctl, &zero);
 
-	if (ctl)
+	if (ctl && !s.is_wipe) /* that is the command line's */
 		*(volatile __u32 *)&ctl->beat = now ? now : 1;
 
 	if (nr > PT_SWEEP_MAX_BUCKETS)

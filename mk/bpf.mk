@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # BPF objects and their skeletons. They are the same for every flavour and live in .output.
 
-BPF_SRC := $(wildcard bpf/pintle.bpf.c)
+BPF_SRC := $(wildcard bpf/*.bpf.c)
 BPF_OBJ := $(BPF_SRC:bpf/%.bpf.c=$(BASE)/%.bpf.o)
 SKEL := $(BPF_OBJ:.bpf.o=.skel.h)
 

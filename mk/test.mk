@@ -15,8 +15,8 @@ RUN_REPLAY = $(call replay_of,$(O))
 RUN_SAN = $(foreach t,$(patsubst %.c,$(BASE)/san/%,$(UNIT_SRC)),'$(san_env) $(t)') \
 	$(foreach s,$(FUZZ_SRC),'$(san_env) $(BASE)/san/tests/replay/$(s:tests/fuzz/fuzz_%.c=%) tests/fuzz/corpus/$(s:tests/fuzz/fuzz_%.c=%)')
 RUN_BPF = $(if $(BPFTEST_BIN),'timeout=900 CK_DEFAULT_TIMEOUT=300 $(BPFTEST_BIN)')
-RUN_ABI = $(if $(ABI_BIN),'$(ABI_BIN) $(BPF_OBJ) $(BASE)/tests/abi_types.bpf.o')
-RUN_VERIFIER = $(if $(VERIFIER_BIN),'$(VERIFIER_BIN) $(BPF_OBJ) tests/verifier/budget.txt') $(call each,$(VERIFIER_TESTS))
+RUN_ABI = $(if $(ABI_BIN),'$(ABI_BIN) $(BASE)/pintle.bpf.o $(BASE)/tests/abi_types.bpf.o')
+RUN_VERIFIER = $(if $(VERIFIER_BIN),$(foreach o,$(BPF_OBJ),'$(VERIFIER_BIN) $(o) tests/verifier/budget.txt')) $(call each,$(VERIFIER_TESTS))
 RUN_INSTALL = $(call each,$(INSTALL_TESTS))
 RUN_NET = $(call each,$(NET_TESTS))
 

@@ -93,8 +93,8 @@ rule_directions() {
 		} else if (file ~ /^policy\//) {
 			if (inc ~ /^policy\/train\// || (inc !~ /^(pintle|policy)\// && !local)) bad("policy/ may use include/ and policy/")
 		} else if (file ~ /^agent\//) {
-			if (inc !~ /^(pintle|policy|agent)\// && inc != "pintle.skel.h" && !local) bad("agent/ may use include/, policy/, agent/")
-			if (inc == "pintle.skel.h" && file !~ /^agent\/datapath/) bad("only agent/datapath*.c loads programs")
+			if (inc !~ /^(pintle|policy|agent)\// && inc !~ /^pintle(_ct)?\.skel\.h$/ && !local) bad("agent/ may use include/, policy/, agent/")
+			if (inc ~ /^pintle(_ct)?\.skel\.h$/ && file !~ /^agent\/datapath/) bad("only agent/datapath*.c loads programs")
 		} else if (file ~ /^bench\//) {
 			if (inc ~ /^(agent|policy)\/cmd/) bad("benches do not use commands")
 		}

@@ -43,6 +43,7 @@ static uint32_t entries_of(enum pintle_map map, const struct pintle_meta *meta)
 		[PINTLE_MAP_PICKS] = meta->pick_lines,
 		[PINTLE_MAP_PODS] = meta->max_pods,
 		[PINTLE_MAP_SIBLINGS] = meta->max_pods,
+		[PINTLE_MAP_LOCALS] = PINTLE_MAX_LOCALS,
 		[PINTLE_MAP_LOADS] = meta->max_pods,
 		[PINTLE_MAP_TRAFFIC] = meta->max_pods,
 		[PINTLE_MAP_UPLINKS] = PINTLE_MAX_UPLINKS,
@@ -171,6 +172,7 @@ static void name_tables(struct pintle_memory *memory)
 		.picks = at[PINTLE_MAP_PICKS],
 		.pods = at[PINTLE_MAP_PODS],
 		.siblings = at[PINTLE_MAP_SIBLINGS],
+		.locals = at[PINTLE_MAP_LOCALS],
 		.loads = at[PINTLE_MAP_LOADS],
 		.uplinks = at[PINTLE_MAP_UPLINKS],
 	};

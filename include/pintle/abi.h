@@ -6,7 +6,7 @@
  * built object by tests/abi. Byte order stands in the name: `_be` is network order, everything else is host order
  * (little endian only: the flow state and the load word are read in parts).
  *
- * Who writes what: the agent writes frontends, services, members, picks, pods, siblings and ctl; the programs write flows,
+ * Who writes what: the agent writes frontends, services, members, picks, pods, siblings, locals and ctl; the programs write flows,
  * loads, stamps, verdicts, traffic and pod statistics. Words that both sides read while they change are one aligned
  * 32- or 64-bit store. See maps.h for the maps and docs/state.md for the order of writes.
  */
@@ -25,6 +25,8 @@
 #define PINTLE_MAX_PODS 65536u	    /* pod ids 0..65535; a pod is one (address, port) */
 #define PINTLE_MAX_SIBLINGS 13u	    /* frontends that can lead to one pod */
 #define PINTLE_MAX_DETAIL 1024u	    /* pods with histograms */
+#define PINTLE_MAX_LOCALS 1024u	    /* pods of this node whose sockets the programs may ask for */
+#define PINTLE_NO_LOCAL 0xffffffffu /* a free place in pt_locals */
 #define PINTLE_MAX_UPLINKS 16u	    /* devices the forward program is attached to */
 #define PINTLE_MAX_CLASSED \
 	128u /* services whose flows are told apart by class: what is counted takes 3.3 KB a service and CPU */
@@ -92,6 +94,11 @@ PINTLE_ASSERT_SIZE(struct pintle_bucket, 64);
 /* Which clock the age byte is of. */
 #define PINTLE_FS_IS_COARSE(s) \
 	(((s) & (PINTLE_FS_EST | PINTLE_FS_UDP | PINTLE_FS_AWAITING)) == PINTLE_FS_EST && !PINTLE_FS_IS_ENDED(s))
+
+/* A TCP entry that neither a SYN nor a client's packet stands behind: guessed from a reply after the table was lost. Refuted by the client's RST, it says
+ * that the connection did not come through the frontend. */
+#define PINTLE_FS_IS_GUESS(s) (((s) & (PINTLE_FS_UDP | PINTLE_FS_EST | PINTLE_FS_SYN)) == 0)
+#define PINTLE_FS_IS_REFUTED(s) (PINTLE_FS_IS_GUESS(s) && (PINTLE_FS_RST & (s)))
 
 /* Side array, one word per slot: when the awaited request began and the load its pod had then.
  * 56 bits of CLOCK_MONOTONIC ns | 8 bits load (255 = 255 or more). */
@@ -262,6 +269,7 @@ PINTLE_ASSERT_SIZE(struct pintle_pick_line, 64);
 #define PINTLE_POD_IN_USE 0x01u
 #define PINTLE_POD_REDIRECT 0x02u /* the self-test passed and the reverse program is attached: redirect may be used */
 #define PINTLE_POD_DRAIN 0x04u	  /* set by the operator (pintle pod drain): takes no new flows */
+#define PINTLE_POD_REMOTE 0x10u	  /* set by the agent: not a pod of this node, its sockets are elsewhere */
 #define PINTLE_POD_GONE 0x08u	  /* set by the agent: its device is gone; takes no new flows until it is back */
 
 struct pintle_pod {
@@ -364,7 +372,8 @@ PINTLE_ASSERT_SIZE(struct pintle_activity, 1024);
 
 #define PINTLE_PSI_ENTRIES 64u
 
-#define PINTLE_CTL_DRAINING 0x01u /* new flows pass untouched (detach is under way) */
+#define PINTLE_CTL_CONNTRACK 0x10u /* set by the loader: the programs ask conntrack about packets without an entry */
+#define PINTLE_CTL_DRAINING 0x01u  /* new flows pass untouched (detach is under way) */
 
 struct pintle_ctl {
 	/* first cache line: read for every new flow */
@@ -393,8 +402,12 @@ struct pintle_ctl {
 	/* log2 of psi, Q8.8, by load r: [externality] drives the choice, [latency] normalises measurements */
 	__s16 psi_q8[PINTLE_PSI_ENTRIES];     /* log2((r + 1) + x * r) */
 	__s16 latency_q8[PINTLE_PSI_ENTRIES]; /* log2(r + 1) */
+	/* read for packets without an entry */
+	__u64 recover_until_ns; /* CLOCK_MONOTONIC: the flow table was lost, and until then replies may be guessed; 0 = no */
+	__u32 nr_locals;	/* entries of pt_locals; above PINTLE_MAX_LOCALS: there are more pods than fit */
+	__u32 pad1[13];
 };
-PINTLE_ASSERT_SIZE(struct pintle_ctl, 64 + 256);
+PINTLE_ASSERT_SIZE(struct pintle_ctl, 64 + 256 + 64);
 
 /* A device that the forward program is attached to: which frames on it are for this node. One device lies in one entry; the program looks at entry
  * ifindex % PINTLE_MAX_UPLINKS first. A device that has no entry takes every frame. */
@@ -431,6 +444,7 @@ PINTLE_ASSERT_SIZE(struct pintle_meta, 160);
 
 /* Context of the sweep program (BPF_PROG_TYPE_SYSCALL): expires entries of a range of buckets in the kernel, so that an agent that
  * dies leaves no half-done deletion. Counts are added to. */
+#define PINTLE_SWEEP_WIPE 0x01u /* frees every entry, whatever its age */
 struct pintle_sweep {
 	__u32 first_bucket;
 	__u32 nr_buckets;
@@ -439,7 +453,7 @@ struct pintle_sweep {
 	__u32 expired;	/* deleted: idle, half-open or closed for too long */
 	__u32 given_up; /* awaiting cleared by its maximum time */
 	__u32 half_open;
-	__u32 pad;
+	__u32 flags; /* PINTLE_SWEEP_* */
 };
 PINTLE_ASSERT_SIZE(struct pintle_sweep, 32);
 

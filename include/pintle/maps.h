@@ -21,6 +21,7 @@
 	M(PICKS, "pt_picks", ARRAY, __u32, struct pintle_pick_line, MMAPABLE, "Maglev and weighted tables")                    \
 	M(PODS, "pt_pods", ARRAY, __u32, struct pintle_pod, MMAPABLE, "pods, by pod id")                                       \
 	M(SIBLINGS, "pt_siblings", ARRAY, __u32, struct pintle_siblings, MMAPABLE, "frontends of each pod, by pod id")         \
+	M(LOCALS, "pt_locals", ARRAY, __u32, __u64, MMAPABLE, "the pods of this node, ctl.nr_locals of them")                  \
 	M(LOADS, "pt_loads", ARRAY, __u32, struct pintle_load, MMAPABLE, "requests in flight and open flows, by pod id")       \
 	M(TRAFFIC, "pt_traffic", PERCPU_ARRAY, __u32, struct pintle_traffic, NONE, "packets and bytes to each pod, by pod id") \
 	M(POD_STATS, "pt_pod_stats", PERCPU_ARRAY, __u32, struct pintle_pod_stats, NONE,                                       \

@@ -33,6 +33,7 @@ int main(void)
 		return 1;
 	runner = srunner_create(fixtures_suite());
 	srunner_add_suite(runner, life_suite());
+	srunner_add_suite(runner, heal_suite());
 	srunner_add_suite(runner, record_suite());
 	srunner_add_suite(runner, own_suite());
 	srunner_add_suite(runner, reset_suite());

@@ -15,6 +15,7 @@ Suite *class_suite(void);
 Suite *table_suite(void);
 Suite *sweep_suite(void);
 Suite *life_suite(void);
+Suite *heal_suite(void);
 Suite *record_suite(void);
 Suite *own_suite(void);
 Suite *reset_suite(void);

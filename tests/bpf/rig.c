@@ -31,6 +31,7 @@ static const struct {
 	{ "pt_siblings", sizeof(struct pintle_siblings), offsetof(struct rig, siblings) },
 	{ "pt_loads", sizeof(struct pintle_load), offsetof(struct rig, loads) },
 	{ "pt_activity", sizeof(struct pintle_activity), offsetof(struct rig, activity) },
+	{ "pt_locals", sizeof(uint64_t), offsetof(struct rig, locals) },
 	{ "pt_ctl", sizeof(struct pintle_ctl), offsetof(struct rig, ctl) },
 	{ "pt_uplinks", sizeof(struct pintle_uplink), offsetof(struct rig, uplinks) },
 };
@@ -55,6 +56,7 @@ static uint32_t rig__entries(const struct rig *r, const char *name)
 		{ "pt_picks", m->pick_lines },
 		{ "pt_pods", m->max_pods },
 		{ "pt_siblings", m->max_pods },
+		{ "pt_locals", PINTLE_MAX_LOCALS },
 		{ "pt_loads", m->max_pods },
 		{ "pt_traffic", m->max_pods },
 		{ "pt_activity", 1 },
@@ -123,7 +125,7 @@ static int rig__set_rodata(struct rig *r, const char *name, const void *value, s
 	return -ENOENT;
 }
 
-static int rig__set_knobs(struct rig *r)
+static int rig__set_knobs(struct rig *r, uint32_t searches)
 {
 	const struct pintle_meta *m = &r->meta;
 	const uint32_t words[] = { m->nr_buckets - 1,	   m->nr_vip4_buckets - 1, m->nr_vip6_buckets - 1,
@@ -142,7 +144,9 @@ static int rig__set_knobs(struct rig *r)
 			return err;
 		}
 	}
-	err = rig__set_rodata(r, "pt_seed", &r->seed, sizeof(r->seed));
+	err = rig__set_rodata(r, "pt_searches", &searches, sizeof(searches));
+	if (!err)
+		err = rig__set_rodata(r, "pt_seed", &r->seed, sizeof(r->seed));
 	if (err)
 		return err;
 	/* bpf_l4_csum_replace() refuses the flag where it does not know it; this matters on skbs with CHECKSUM_COMPLETE only */
@@ -211,12 +215,8 @@ static int rig__find(struct rig *r)
 	return r->events && r->nr_cpus > 0 && r->nr_cpus <= RIG_MAX_CPUS ? 0 : -EINVAL;
 }
 
-int rig__open(struct rig *r, uint32_t nr_buckets, uint64_t seed_base)
-{
-	return rig__open_clocked(r, nr_buckets, seed_base, 9, 14);
-}
-
-int rig__open_clocked(struct rig *r, uint32_t nr_buckets, uint64_t seed_base, uint32_t fine_shift, uint32_t coarse_shift)
+static int rig__load(struct rig *r, uint32_t nr_buckets, uint64_t seed_base, uint32_t fine_shift, uint32_t coarse_shift,
+		     uint32_t searches)
 {
 	const char *path = getenv("PINTLE_BPF_OBJ");
 	struct bpf_map *map;
@@ -239,7 +239,7 @@ int rig__open_clocked(struct rig *r, uint32_t nr_buckets, uint64_t seed_base, ui
 		if (entries)
 			bpf_map__set_max_entries(map, entries);
 	}
-	err = rig__set_knobs(r);
+	err = rig__set_knobs(r, searches);
 	if (!err)
 		err = bpf_object__load(r->obj);
 	if (!err)
@@ -251,6 +251,23 @@ int rig__open_clocked(struct rig *r, uint32_t nr_buckets, uint64_t seed_base, ui
 		return err;
 	}
 	return 0;
+}
+
+#define ANY_SEARCHES (1u << 30) /* a rate would make results depend on time */
+
+int rig__open_clocked(struct rig *r, uint32_t nr_buckets, uint64_t seed_base, uint32_t fine_shift, uint32_t coarse_shift)
+{
+	return rig__load(r, nr_buckets, seed_base, fine_shift, coarse_shift, ANY_SEARCHES);
+}
+
+int rig__open(struct rig *r, uint32_t nr_buckets, uint64_t seed_base)
+{
+	return rig__open_clocked(r, nr_buckets, seed_base, 9, 14);
+}
+
+int rig__open_slow(struct rig *r, uint32_t nr_buckets, uint64_t seed_base, uint32_t searches)
+{
+	return rig__load(r, nr_buckets, seed_base, 9, 14, searches);
 }
 
 void rig__close(struct rig *r)

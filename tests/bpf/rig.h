@@ -39,6 +39,7 @@ struct rig {
 	struct pintle_siblings *siblings;
 	struct pintle_load *loads;
 	struct pintle_activity *activity;
+	uint64_t *locals;
 	struct pintle_ctl *ctl;
 	struct pintle_uplink *uplinks;
 	struct ring_buffer *events;
@@ -52,6 +53,8 @@ struct rig {
 int rig__open(struct rig *r, uint32_t nr_buckets, uint64_t seed_base);
 /* The same with other clocks than the usual 9 and 14: 0 ages a flow every jiffy. */
 int rig__open_clocked(struct rig *r, uint32_t nr_buckets, uint64_t seed_base, uint32_t fine_shift, uint32_t coarse_shift);
+/* The same with so few searches for sockets in a tick of the kernel. */
+int rig__open_slow(struct rig *r, uint32_t nr_buckets, uint64_t seed_base, uint32_t searches);
 void rig__close(struct rig *r);
 /* Everything empty, default control words. */
 void rig__reset(struct rig *r);

@@ -29,6 +29,18 @@ static const struct {
 	{ PINTLE_V_PASS_INTERNAL, "test_policy.c: missing_tables" },
 	/* a test run cannot set tc_index, nor run an skb through two programs */
 	{ PINTLE_V_REV_REDIRECTED, "tests/net/test_steer.sh: test_redirect" },
+	{ PINTLE_V_STEER_HEALED, "test_heal.c: socket_is_found" },
+	{ PINTLE_V_PASS_MISS_TWICE, "test_heal.c: not_told_apart" },
+	{ PINTLE_V_DROP_HEAL_LATER, "test_heal.c: not_told_apart, rate" },
+	{ PINTLE_V_DROP_GUESS, "test_heal.c: guess_is_refuted" },
+	{ PINTLE_V_REV_HEALED, "test_heal.c: guess_is_confirmed" },
+	{ PINTLE_V_REV_HEAL_LATER, "test_heal.c: rate" },
+	{ PINTLE_V_REV_UNHEALED, "test_diff.c" },
+	/* programs that can ask conntrack, devices of pods */
+	{ PINTLE_V_PASS_OWNED, "tests/net/test_heal.sh" },
+	{ PINTLE_V_PASS_MISS_BLIND, "tests/net/test_heal.sh" },
+	{ PINTLE_V_STEER_HEALED_REDIRECT, "tests/net/test_heal.sh" },
+	{ PINTLE_V_PASS_MISS_RATE, "as DROP_HEAL_LATER, where conntrack can be asked" },
 	/* bpf_l4_csum_replace() fails only outside the packet, which the parser has excluded, or without memory to unshare an skb */
 	{ PINTLE_V_DROP_INTERNAL, "not reachable from a test run" },
 	{ PINTLE_V_REV_INTERNAL, "not reachable from a test run" },

@@ -69,6 +69,7 @@ struct model {
 	bool draining, no_agent, has_uplink; /* a device for redirected replies is known */
 	uint8_t own_macs[2][6];		     /* of the device that packets come in by */
 	int nr_own_macs;		     /* 0: not known, every frame is ours */
+	bool recovering;		     /* the flow table counts as lost; sockets cannot be asked for */
 	int32_t reject_budget;
 	struct model_flow *chains[MODEL_FLOW_CHAINS];
 	uint32_t nr_flows;
@@ -134,6 +135,9 @@ struct model_flow *model__find_flow(const struct model *m, const struct wire_add
 struct model_flow *model__add_flow(struct model *m, const struct wire_addr *client, uint16_t client_port, uint16_t frontend);
 void model__del_flow(struct model *m, struct model_flow *flow);
 bool model__is_closed(const struct model_flow *flow);
+bool model__is_guess(const struct model_flow *flow); /* made from a reply alone */
+void model__guess_flow(struct model *m, struct model_flow *flow, uint16_t pod);
+void model__refute_flow(struct model *m, struct model_flow *flow); /* the connection did not come through the frontend */
 void model__start_flow(struct model *m, struct model_flow *flow, uint16_t pod, bool udp, bool redirect);
 void model__client_packet(struct model *m, struct model_flow *flow, const struct model_frame *f);
 void model__pod_packet(struct model *m, struct model_flow *flow, const struct model_frame *f);

@@ -69,6 +69,24 @@ bool model__is_closed(const struct model_flow *flow)
 	return flow->rst || flow->rst_client || (flow->fin_client && flow->fin_pod);
 }
 
+bool model__is_guess(const struct model_flow *flow)
+{
+	return !flow->udp && !flow->est && !flow->syn;
+}
+
+void model__guess_flow(struct model *m, struct model_flow *flow, uint16_t pod)
+{
+	flow->pod = pod;
+	m->pods[pod].open++;
+}
+
+void model__refute_flow(struct model *m, struct model_flow *flow)
+{
+	if (!model__is_closed(flow))
+		m->pods[flow->pod].open--;
+	flow->rst = true;
+}
+
 static void model__clear_awaiting(struct model *m, struct model_flow *flow, bool answered)
 {
 	if (!flow->awaiting)
@@ -135,8 +153,10 @@ static void model__end_of_stream(struct model *m, struct model_flow *flow, uint8
 
 void model__client_packet(struct model *m, struct model_flow *flow, const struct model_frame *f)
 {
-	if (!flow->udp && !(f->tcp_flags & (WIRE_SYN | WIRE_RST)))
+	if (!flow->udp && !(f->tcp_flags & (WIRE_SYN | WIRE_RST)) && !flow->est) {
 		flow->est = true;
+		flow->syn = true; /* its SYN came, whether it was seen or not */
+	}
 	if (!flow->udp && (f->tcp_flags & (WIRE_FIN | WIRE_RST))) {
 		/* a reset that comes with a FIN is a reset */
 		model__end_of_stream(m, flow, f->tcp_flags & WIRE_RST ? WIRE_RST : WIRE_FIN, &flow->fin_client,

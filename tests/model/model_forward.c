@@ -105,6 +105,8 @@ static struct model_flow *model__new_flow(struct model *m, const struct model_fr
 		ret->bad_choice = true;
 		return NULL;
 	}
+	if (closed)
+		model__close_flow(m, closed);
 	flow = closed ? closed : model__add_flow(m, &f->src, f->sport, frontend);
 	model__start_flow(m, flow, (uint16_t)pod, f->proto == WIRE_UDP, svc->redirect && m->pods[pod].redirect && !f->nr_vlans);
 	return flow;
@@ -148,6 +150,22 @@ static bool model__is_for_us(const struct model *m, enum model_prog prog, const 
 	return prog == MODEL_TC && !memcmp(f->data, zeroes, 6);
 }
 
+/* A packet in the middle of a connection that has no flow, or that denies the one it has. */
+static bool model__is_strange(struct model *m, const struct model_frame *f, struct model_flow *flow, bool opens,
+			      struct model_result *ret)
+{
+	if (!flow && !opens) {
+		ret->verdict = m->recovering && !(f->tcp_flags & WIRE_SYN) ? PINTLE_V_DROP_HEAL_LATER : PINTLE_V_PASS_MISS;
+		return true;
+	}
+	if (flow && model__is_guess(flow) && (f->tcp_flags & (WIRE_RST | WIRE_SYN)) == WIRE_RST) {
+		model__refute_flow(m, flow);
+		ret->verdict = PINTLE_V_DROP_GUESS;
+		return true;
+	}
+	return false;
+}
+
 static void model__forward_l4(struct model *m, struct model_frame *f, struct model_result *ret)
 {
 	int frontend = model__find_frontend(m, &f->dst, f->dport, f->proto);
@@ -166,11 +184,9 @@ static void model__forward_l4(struct model *m, struct model_frame *f, struct mod
 		return;
 	}
 	flow = model__find_flow(m, &f->src, f->sport, (uint16_t)frontend);
-	if (!flow || (opens && model__is_closed(flow))) {
-		if (!opens) {
-			ret->verdict = PINTLE_V_PASS_MISS;
-			return;
-		}
+	if (model__is_strange(m, f, flow, opens, ret))
+		return;
+	if (!flow || (opens && (model__is_closed(flow) || model__is_guess(flow)))) {
 		flow = model__new_flow(m, f, (uint16_t)frontend, flow, ret);
 		if (!flow)
 			return;

@@ -14,11 +14,13 @@ int model__find_pod(const struct model *m, const struct wire_addr *addr, uint16_
 
 /* The flow of this client through one of the pod's frontends that was given to this pod; an open one rather than a closed one. */
 static struct model_flow *model__find_reverse(const struct model *m, int pod, const struct wire_addr *client,
-					      uint16_t client_port, uint8_t proto)
+					      uint16_t client_port, uint8_t proto, bool *ret_refuted)
 {
 	const struct model_pod *p = &m->pods[pod];
 	struct model_flow *flow, *closed = NULL;
 	int i;
+
+	*ret_refuted = false;
 
 	for (i = 0; i < p->nr_siblings; i++) {
 		if (m->frontends[p->siblings[i]].proto != proto)
@@ -28,6 +30,10 @@ static struct model_flow *model__find_reverse(const struct model *m, int pod, co
 			continue;
 		if (!model__is_closed(flow))
 			return flow;
+		if (model__is_guess(flow) && flow->rst) {
+			*ret_refuted = true;
+			continue;
+		}
 		if (!closed)
 			closed = flow;
 	}
@@ -58,23 +64,62 @@ static bool model__is_new_connection(struct model *m, const struct model_frame *
 	return true;
 }
 
+/* While the table counts as lost, a reply without a flow belongs to the only TCP frontend of its pod. CONTINUE with *ret_flow, or the verdict. */
+static int model__guess(struct model *m, int pod, const struct model_frame *f, struct model_flow **ret_flow)
+{
+	const struct model_pod *p = &m->pods[pod];
+	int i, nr = 0, only = -1;
+
+	for (i = 0; i < p->nr_siblings; i++) {
+		if (m->frontends[p->siblings[i]].proto != WIRE_TCP)
+			continue;
+		only = p->siblings[i];
+		nr++;
+	}
+	if (f->proto != WIRE_TCP || nr != 1)
+		return PINTLE_V_REV_UNHEALED;
+	if (model__find_flow(m, &f->dst, f->dport, (uint16_t)only))
+		return PINTLE_V_REV_NO_FLOW;
+	*ret_flow = model__add_flow(m, &f->dst, f->dport, (uint16_t)only);
+	model__guess_flow(m, *ret_flow, (uint16_t)pod);
+	return PINTLE_V_CONTINUE;
+}
+
+/* No flow of ours, or one that says so. */
+static int model__missing(struct model *m, enum model_prog prog, int pod, const struct model_frame *f, bool opens,
+			  bool is_refuted, struct model_flow **ret_flow)
+{
+	int verdict = PINTLE_V_REV_NO_FLOW;
+
+	if (m->recovering && prog == MODEL_REV_UP && !is_refuted && (opens || !(f->tcp_flags & WIRE_RST)))
+		verdict = model__guess(m, pod, f, ret_flow);
+	if (opens && verdict == PINTLE_V_CONTINUE)
+		model__refute_flow(m, *ret_flow); /* a connection of this moment, without a frontend */
+	return opens ? PINTLE_V_REV_NEW_CONN : verdict;
+}
+
 static void model__reverse_l4(struct model *m, enum model_prog prog, struct model_frame *f, struct model_result *ret)
 {
 	int pod = model__find_pod(m, &f->src, f->sport);
 	const struct model_frontend *fe;
 	struct model_flow *flow;
+	bool is_refuted, is_guess;
 
 	ret->verdict = PINTLE_V_REV_NOT_POD;
 	if (pod < 0)
 		return;
-	flow = model__find_reverse(m, pod, &f->dst, f->dport, f->proto);
-	if (model__is_new_connection(m, f, flow)) {
+	flow = model__find_reverse(m, pod, &f->dst, f->dport, f->proto, &is_refuted);
+	if (flow && model__is_new_connection(m, f, flow)) {
 		ret->verdict = PINTLE_V_REV_NEW_CONN;
 		return;
 	}
-	ret->verdict = PINTLE_V_REV_NO_FLOW;
-	if (!flow)
-		return;
+	is_guess = !flow;
+	if (!flow) {
+		ret->verdict = model__missing(m, prog, pod, f, f->proto == WIRE_TCP && (f->tcp_flags & WIRE_SYN), is_refuted,
+					      &flow);
+		if (ret->verdict != PINTLE_V_CONTINUE)
+			return;
+	}
 	ret->flow = flow;
 	ret->verdict = model__gate(m, prog, f, flow);
 	if (ret->verdict != PINTLE_V_CONTINUE)
@@ -82,7 +127,7 @@ static void model__reverse_l4(struct model *m, enum model_prog prog, struct mode
 	model__pod_packet(m, flow, f);
 	fe = &m->frontends[flow->frontend];
 	model__rewrite_l4(f, MODEL_SRC, &fe->addr, fe->port);
-	ret->verdict = PINTLE_V_REV_STEER;
+	ret->verdict = is_guess ? PINTLE_V_REV_HEALED : PINTLE_V_REV_STEER;
 	if (prog != MODEL_REV_VETH)
 		return;
 	model__decrement_ttl(f);
@@ -94,6 +139,7 @@ static void model__reverse_icmp(struct model *m, enum model_prog prog, struct mo
 {
 	const struct model_frontend *fe;
 	struct model_flow *flow;
+	bool is_refuted;
 	int pod;
 
 	ret->verdict = PINTLE_V_REV_NOT_POD;
@@ -103,7 +149,7 @@ static void model__reverse_icmp(struct model *m, enum model_prog prog, struct mo
 	if (pod < 0)
 		return;
 	ret->verdict = PINTLE_V_REV_NO_FLOW;
-	flow = model__find_reverse(m, pod, &f->in_src, f->in_sport, f->in_proto);
+	flow = model__find_reverse(m, pod, &f->in_src, f->in_sport, f->in_proto, &is_refuted);
 	if (!flow)
 		return;
 	ret->flow = flow;

@@ -236,7 +236,7 @@ START_TEST(test_completion)
 		ck_assert_str_eq(completed("po"), "pod\npolicy\n");
 		ck_assert_str_eq(completed("pod _"), "list\ndrain\nundrain\n");
 		ck_assert_str_eq(completed("-o json pod d"), "drain\n");
-		ck_assert_str_eq(completed("help flows _"), "list\ntop\nexplain\n");
+		ck_assert_str_eq(completed("help flows _"), "list\ntop\nexplain\nrecover\n");
 		ck_assert_str_eq(completed("attach --ho"), "--hook\n");
 		ck_assert_str_eq(completed("attach --hook _"), "auto\nxdp\ntc\n");
 		ck_assert_str_eq(completed("stats -o j"), "json\njsonl\n");

@@ -48,6 +48,7 @@ static size_t lay_out_all(struct arena *arena)
 	maps->pods = lay_out(arena, &at, meta->max_pods, sizeof(*maps->pods));
 	maps->siblings = lay_out(arena, &at, meta->max_pods, sizeof(*maps->siblings));
 	maps->activity = lay_out(arena, &at, 1, sizeof(*maps->activity));
+	maps->locals = lay_out(arena, &at, PINTLE_MAX_LOCALS, sizeof(*maps->locals));
 	maps->loads = lay_out(arena, &at, meta->max_pods, sizeof(*maps->loads));
 	return at;
 }

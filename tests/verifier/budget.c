@@ -49,7 +49,7 @@ static const struct {
 	{ "pt_flows", 1u << 20 },   { "pt_stamps", 1u << 22 },	{ "pt_vip4", 1u << 15 },      { "pt_vip6", 1u << 15 },
 	{ "pt_rev4", 1u << 15 },    { "pt_rev6", 1u << 15 },	{ "pt_frontends", 1u << 14 }, { "pt_services", 1u << 14 },
 	{ "pt_members", 1u << 17 }, { "pt_picks", 1u << 16 },	{ "pt_pods", 1u << 16 },      { "pt_siblings", 1u << 16 },
-	{ "pt_loads", 1u << 16 },   { "pt_traffic", 1u << 16 },
+	{ "pt_loads", 1u << 16 },   { "pt_traffic", 1u << 16 }, { "pt_locals", 1u << 10 },
 };
 
 #define NR(array) (sizeof(array) / sizeof((array)[0]))

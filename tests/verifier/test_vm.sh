@@ -46,17 +46,18 @@ add_program() { # PATH, PLACE
 	done
 }
 # Modules in the order of their dependencies, each once.
-add_modules() { # NAME...
-	local modules name module
+add_modules() { # LIST, NAME...
+	local list=$1 modules name module
+	shift
 	modules=$(echo "$kernel"/lib/modules/*)
 	for name; do
 		modprobe -d "$kernel" -S "$(basename "$modules")" --show-depends "$name" 2>/dev/null | awk '$1 == "insmod" { print $2 }'
 	done | awk '!seen[$0]++' >"$work/modules"
 	while IFS= read -r module; do
 		cp "$module" "$root/lib/modules/"
-		echo "/lib/modules/$(basename "$module")" >>"$root/modules.list"
+		echo "/lib/modules/$(basename "$module")" >>"$root/$list"
 	done <"$work/modules"
-	[[ -s $root/modules.list ]]
+	[[ -s $root/$list ]]
 }
 
 cp "$(command -v busybox)" "$root/bin/busybox" || bail "no static busybox"
@@ -65,9 +66,10 @@ for program in bpftool ip tc; do
 done
 add_program "$out/tests/verifier_budget" opt/verifier_budget
 if [[ -x $out/pintle ]]; then add_program "$out/pintle" opt/pintle; fi
-add_modules veth sch_ingress cls_bpf act_bpf || bail "the kernel package lacks veth or cls_bpf"
+add_modules modules.list veth sch_ingress cls_bpf act_bpf || bail "the kernel package lacks veth or cls_bpf"
+add_modules conntrack.list nf_conntrack || bail "the kernel package lacks nf_conntrack"
 cp tests/verifier/vm_init.sh "$root/init"
-cp "$out/pintle.bpf.o" tests/verifier/budget.txt tests/verifier/vm.yaml "$root/"
+cp "$out"/pintle{,_ct}.bpf.o tests/verifier/budget.txt tests/verifier/vm.yaml "$root/"
 awk -F'"' '/^PINTLE_VERDICT\(/ { print $2, ++n }' include/pintle/verdict.def >"$root/verdicts"
 chmod +x "$root/init"
 (cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) >"$work/initrd" || bail "cannot make the initramfs"

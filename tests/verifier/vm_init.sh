@@ -36,11 +36,16 @@ while read -r module; do
 	insmod "$module" || say "# $module did not load"
 done </modules.list
 
+budgets() { # OBJECT, NAME
+	local budget_status
+	verifier_budget "$1" /budget.txt 2 >/tmp/budget 2>&1
+	budget_status=$?
+	sed "s/^/@@ /; s/^@@ \(not ok\|ok\) [0-9]* - /@@ \1 - $2: /; /^@@ 1\.\.[0-9]*$/d" /tmp/budget
+	[ "$budget_status" -eq 0 ] || say "# verifier_budget: exit status $budget_status"
+}
+
 # 1. Every program against the budget of this kernel.
-verifier_budget /pintle.bpf.o /budget.txt 2 >/tmp/budget 2>&1
-budget_status=$?
-sed 's/^/@@ /; s/^@@ \(not ok\|ok\) [0-9]* - /@@ \1 - 6.1: /; /^@@ 1\.\.[0-9]*$/d' /tmp/budget
-[ "$budget_status" -eq 0 ] || say "# verifier_budget: exit status $budget_status"
+budgets /pintle.bpf.o 6.1
 
 # 2. A client and a pod behind this node, all by veth.
 ip link set lo up
@@ -118,6 +123,21 @@ if [ -x /opt/pintle ]; then
 		[ -z "$(tc filter show dev up0 ingress)$(tc filter show dev up0 egress)" ] && [ ! -e /sys/fs/bpf/pintle ]
 	}
 	check "detach leaves no filter and no pin" clean
+fi
+
+# 5. With conntrack, which is a module here: the programs that ask it.
+while read -r module; do
+	insmod "$module" || say "# $module did not load"
+done </conntrack.list
+budgets /pintle_ct.bpf.o "6.1 with conntrack"
+if [ -x /opt/pintle ]; then
+	asks() {
+		pintle attach --hook tc -c /vm.yaml up0 || return 1
+		pintle -o json status | grep '"asks_conntrack": *true'
+	}
+	check "pintle attach takes the programs that ask conntrack" asks
+	check "clsact: steered by them" smoke_vip
+	check "pintle detach --now again" pintle detach --now
 fi
 say "end"
 sync
