@@ -33,8 +33,7 @@ finish_tcp_load()
 
 looked_into() # pods: the agent knows the network namespaces of so many
 {
-	[ "$(bpftool -j map dump pinned "$PT_PIN_DIR/pt_ctl" | jq '.[0].formatted.value.nr_locals')" = "$1" ] &&
-		[ "$(bpftool -j map dump pinned "$PT_PIN_DIR/pt_pods" | jq '[.[].formatted.value | select((.flags % 2) == 1 and .netns == 0)] | length')" = 0 ]
+	[ "$(bpftool -j map dump pinned "$PT_PIN_DIR/pt_pods" | jq '[.[].formatted.value | .. | .netns? // empty | select(. > 0)] | length')" = "$1" ]
 }
 
 start_tcp() # testbed options
