@@ -68,7 +68,7 @@ static int read_caps(uint64_t *ret_effective)
 
 int dp_kernel__check(struct pintle_err *err)
 {
-	uint64_t effective;
+	uint64_t effective = 0;
 	char missing[64];
 	struct utsname un;
 	int ret;

@@ -189,16 +189,16 @@ static __always_inline void set_tuple(struct bpf_sock_tuple *t, const struct new
 {
 	if (f->family) {
 		for (int i = 0; i < 4; i++) {
-			t->ipv6.saddr[i] = f->saddr_be[i];
-			t->ipv6.daddr[i] = addr_be[i];
+			t->ipv6.saddr[i] = (PINTLE_FORCE __be32)f->saddr_be[i];
+			t->ipv6.daddr[i] = (PINTLE_FORCE __be32)addr_be[i];
 		}
-		t->ipv6.sport = f->sport_be;
-		t->ipv6.dport = port_be;
+		t->ipv6.sport = (PINTLE_FORCE __be16)f->sport_be;
+		t->ipv6.dport = (PINTLE_FORCE __be16)port_be;
 	} else {
-		t->ipv4.saddr = f->saddr_be[0];
-		t->ipv4.daddr = addr_be[0];
-		t->ipv4.sport = f->sport_be;
-		t->ipv4.dport = port_be;
+		t->ipv4.saddr = (PINTLE_FORCE __be32)f->saddr_be[0];
+		t->ipv4.daddr = (PINTLE_FORCE __be32)addr_be[0];
+		t->ipv4.sport = (PINTLE_FORCE __be16)f->sport_be;
+		t->ipv4.dport = (PINTLE_FORCE __be16)port_be;
 	}
 }
 
@@ -273,7 +273,7 @@ static __always_inline int heal_forward(void *ctx, bool is_tc)
 	frontend = bpf_map_lookup_elem(&pt_frontends, &frontend_id);
 	if (!frontend)
 		return PINTLE_V_PASS_INTERNAL;
-	set_tuple(&walk->tuple, f, (const __u32 *)frontend->addr_be, frontend->port_be);
+	set_tuple(&walk->tuple, f, (const __u32 *)frontend->addr_be, pintle_raw16(frontend->port_be));
 	if (stack_owns(ctx, is_tc, &walk->tuple, f->family ? sizeof(walk->tuple.ipv6) : sizeof(walk->tuple.ipv4)))
 		return PINTLE_V_PASS_OWNED;
 	walk->frontend = frontend_id;

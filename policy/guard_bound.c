@@ -6,7 +6,7 @@
 
 static double grid_value(uint32_t i)
 {
-	return ((double)i - (GUARD_GRID - 1) / 2) / ((GUARD_GRID - 1) / 2);
+	return 2.0 * (double)i / (GUARD_GRID - 1) - 1.0;
 }
 
 void guard_bound__init(struct guard_bound *b)
