@@ -4,9 +4,9 @@ set terminal svg size 1200,900 dynamic font "sans-serif,14" background rgb "whit
 set output out
 
 # style of a row: column of these words
-names = "rr leastconn score score+mlp prequal sed-known"
-colours = "#D55E00 #E69F00 #0072B2 #56B4E9 #009E73 #000000"
-labels = "'round robin' 'least connections' 'pintle score' 'pintle score + MLP' 'Prequal, client side' 'shortest delay, rates known (replay)'"
+names = "rr leastconn score score+mlp prequal sed-known score+holdout"
+colours = "#D55E00 #E69F00 #0072B2 #56B4E9 #009E73 #000000 #CC79A7"
+labels = "'round robin' 'least connections' 'pintle score' 'pintle score + MLP' 'Prequal, client side' 'shortest delay, rates known (replay)' 'pintle score, 5 % holdout'"
 index_of(row) = sum [i = 1:words(names)] (word(names, i) eq row ? i : 0)
 colour(row) = word(colours, index_of(row))
 dash(row) = index_of(row) == 6 ? 3 : index_of(row) == 2 ? 2 : 1

@@ -4,6 +4,7 @@
 # Policies beside each other on real packets: the same arrivals and the same work for every row of a point, open loop. See docs/benchmarks.md.
 #
 # Usage: run.sh [--quick] [--scenarios "steady antagonists"] [--loads "30 45 60 75 90"] [--rows "leastconn score score+mlp prequal"]
+#               (rows besides: rr, score+holdout)
 #               [--seconds S] [--seed N] [--agent "OPTION..."] [--json FILE] [--picture FILE.svg] [--gate]
 # Results: JSON lines and a table on standard output; .output/route/route.svg. --gate: exit 1 when `score` is worse than leastconn beyond its
 # interval, or not better at a load of 60 % or more. Exit 1 too when a point stays invalid: too far from the replay of its own choices.
@@ -59,7 +60,7 @@ parse_options()
 		[[ $word =~ ^(steady|antagonists)$ ]] || die "no scenario '$word'"
 	done
 	for word in $ROWS; do
-		[[ $word =~ ^(rr|leastconn|score|score\+mlp|prequal)$ ]] || die "no row '$word'"
+		[[ $word =~ ^(rr|leastconn|score|score\+mlp|score\+holdout|prequal)$ ]] || die "no row '$word'"
 	done
 	[[ " $ROWS " == *" leastconn "* ]] || die "--rows: leastconn is what the others are compared with"
 	[ -z "$GATE" ] || [[ " $ROWS " == *" score "* ]] || die "--gate: needs the row score"
@@ -87,17 +88,19 @@ scenario__set() # name
 row__policy()
 {
 	case $1 in
-	score+mlp) echo score ;;
+	score+*) echo score ;;
 	*) echo "$1" ;;
 	esac
 }
 
-# Lines of the configuration that a row adds: the model is what the two rows differ in, so neither leaves flows to a holdout.
+# Lines of the configuration that a row adds: the model is what two of the rows differ in, so neither leaves flows to a holdout; score+holdout is
+# what is shipped, with 5 % of new flows left to plain least-in-flight.
 row__config()
 {
 	case $1 in
 	score) echo "$WITHOUT_MODEL" ;;
 	score+mlp) echo "learning: {model: default, holdout: 0}" ;;
+	score+holdout) echo "# nothing: as shipped" ;;
 	esac
 }
 WITHOUT_MODEL='learning: {model: none, holdout: 0}' # nothing, where pintle does not know of models
