@@ -62,7 +62,7 @@ page_is_whole() {
 
 ok "everything has its place" installed
 ok "the program runs from there" "$pintle" version
-ok "verbs are completed" offers "pod " po
+ok "verbs are completed" offers "pod policy " po
 ok "second words are completed" offers "drain " pod dr
 ok "options are completed" offers "--max-frontends --max-pods " attach --max
 ok "the manual page is whole" page_is_whole
