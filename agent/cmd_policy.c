@@ -4,66 +4,24 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "agent/clock.h"
 #include "agent/cmd_view.h"
+#include "agent/policyfile.h"
 #include "agent/rundir.h"
 #include "agent/steward_int.h"
 
 #define WAIT_NS 5000000000ull
 #define LOOK_NS 20000000l
 
-/* ---- reading JSON that the agent wrote ---- */
-
-static const cJSON *get(const cJSON *object, const char *key)
-{
-	return cJSON_GetObjectItemCaseSensitive(object, key);
-}
-
-static const char *text_of(const cJSON *object, const char *key)
-{
-	const cJSON *item = get(object, key);
-
-	return cJSON_IsString(item) ? item->valuestring : NULL;
-}
-
-static double number_of(const cJSON *object, const char *key)
-{
-	const cJSON *item = get(object, key);
-
-	return cJSON_IsNumber(item) ? item->valuedouble : NAN;
-}
-
-static uint64_t count_of(const cJSON *object, const char *key)
-{
-	double value = number_of(object, key);
-
-	return value >= 0 && value < 1.8e19 ? (uint64_t)value : 0;
-}
-
-static int read_json(const struct cmd_args *args, const char *stem, cJSON **ret_json, struct pintle_err *err)
-{
-	size_t bytes = 0;
-	char *text = NULL;
-	int code = rundir__slurp(args->run_dir, stem, args->pin_dir, &text, &bytes, err);
-
-	if (code)
-		return code;
-	*ret_json = cJSON_ParseWithLength(text, bytes);
-	free(text);
-	return *ret_json ? 0 : pintle_err__set(err, -EINVAL, "the file of the policies in %s is torn", args->run_dir);
-}
-
 /* ---- status and history ---- */
 
 static void put_model(struct out *out, const char *key, const cJSON *model)
 {
-	const char *name = text_of(model, "name"), *crc = text_of(model, "crc32c");
+	const char *name = policyfile__text(model, "name"), *crc = policyfile__text(model, "crc32c");
 
 	if (!name)
 		out__null(out, key, NULL);
@@ -88,13 +46,13 @@ static void put_classes(struct out *out, const cJSON *classes)
 	out__table(out, "classes", NULL);
 	cJSON_ArrayForEach (c, classes) {
 		out__row(out);
-		out__str(out, "class", NULL, text_of(c, "class"));
-		out__u64(out, "flows", NULL, count_of(c, "flows"));
-		out__u64(out, "requests", NULL, count_of(c, "requests"));
-		out__u64(out, "failed", NULL, count_of(c, "failed"));
-		out__u64(out, "window_requests", "in window", count_of(c, "window_requests"));
-		put_ns(out, "p50_ns", "p50", count_of(c, "p50_ns"));
-		put_ns(out, "p99_ns", "p99", count_of(c, "p99_ns"));
+		out__str(out, "class", NULL, policyfile__text(c, "class"));
+		out__u64(out, "flows", NULL, policyfile__count(c, "flows"));
+		out__u64(out, "requests", NULL, policyfile__count(c, "requests"));
+		out__u64(out, "failed", NULL, policyfile__count(c, "failed"));
+		out__u64(out, "window_requests", "in window", policyfile__count(c, "window_requests"));
+		put_ns(out, "p50_ns", "p50", policyfile__count(c, "p50_ns"));
+		put_ns(out, "p99_ns", "p99", policyfile__count(c, "p99_ns"));
 		out__end(out);
 	}
 	out__end(out);
@@ -103,44 +61,45 @@ static void put_classes(struct out *out, const cJSON *classes)
 static void put_service(struct out *out, const cJSON *service)
 {
 	static const char *const pins[] = { "none", "plain", "gains", "model" };
-	uint64_t pin = count_of(service, "pin");
+	uint64_t pin = policyfile__count(service, "pin");
 
 	out__row(out);
-	out__str(out, "service", NULL, text_of(service, "service"));
-	out__u64(out, "family", NULL, count_of(service, "family"));
-	put_model(out, "production", get(service, "production"));
-	put_model(out, "candidate", get(service, "candidate"));
+	out__str(out, "service", NULL, policyfile__text(service, "service"));
+	out__u64(out, "family", NULL, policyfile__count(service, "family"));
+	put_model(out, "production", policyfile__get(service, "production"));
+	put_model(out, "candidate", policyfile__get(service, "candidate"));
 	out__str(out, "pinned", NULL, pins[pin < 4 ? pin : 0]);
-	out__double(out, "lower_octaves", "lower bound", number_of(service, "lower"), 2);
-	out__double(out, "upper_octaves", "upper bound", number_of(service, "upper"), 2);
-	out__u64(out, "bound_windows", "of windows", count_of(service, "bound_windows"));
-	out__u64(out, "windows", "judged", count_of(service, "windows"));
-	out__u64(out, "candidate_strikes", "strikes: candidate", count_of(service, "candidate_strikes"));
-	out__u64(out, "production_strikes", "production", count_of(service, "production_strikes"));
-	out__str(out, "reason", "last window", text_of(service, "reason"));
+	out__double(out, "lower_octaves", "lower bound", policyfile__number(service, "lower"), 2);
+	out__double(out, "upper_octaves", "upper bound", policyfile__number(service, "upper"), 2);
+	out__u64(out, "bound_windows", "of windows", policyfile__count(service, "bound_windows"));
+	out__u64(out, "windows", "judged", policyfile__count(service, "windows"));
+	out__u64(out, "candidate_strikes", "strikes: candidate", policyfile__count(service, "candidate_strikes"));
+	out__u64(out, "production_strikes", "production", policyfile__count(service, "production_strikes"));
+	out__str(out, "reason", "last window", policyfile__text(service, "reason"));
 	out__end(out);
 }
 
 static bool is_wanted(const struct cmd_args *args, const cJSON *service)
 {
-	const char *name = text_of(service, "service");
+	const char *name = policyfile__text(service, "service");
 
 	return !args->nr_words || (name && !strcmp(name, args->words[0]));
 }
 
 static void put_status(const struct cmd_args *args, struct out *out, const cJSON *json)
 {
-	const cJSON *services = get(json, "services"), *service, *delay = get(json, "telemetry_to_table");
+	const cJSON *services = policyfile__get(json, "services"), *service,
+		    *delay = policyfile__get(json, "telemetry_to_table");
 
 	out__record(out, NULL, NULL);
-	out__ns(out, "window_ns", "window", count_of(json, "window_ns"));
-	out__u64(out, "left_out", "services not judged", count_of(json, "left_out"));
-	out__bool(out, "slow_loop", "slow loop", cJSON_IsTrue(get(json, "slow")));
+	out__ns(out, "window_ns", "window", policyfile__count(json, "window_ns"));
+	out__u64(out, "left_out", "services not judged", policyfile__count(json, "left_out"));
+	out__bool(out, "slow_loop", "slow loop", cJSON_IsTrue(policyfile__get(json, "slow")));
 	out__record(out, "telemetry_to_table", "telemetry to table");
-	out__u64(out, "count", NULL, count_of(delay, "count"));
-	put_ns(out, "p50_ns", "p50", count_of(delay, "p50_ns"));
-	put_ns(out, "p99_ns", "p99", count_of(delay, "p99_ns"));
-	put_ns(out, "max_ns", "max", count_of(delay, "max_ns"));
+	out__u64(out, "count", NULL, policyfile__count(delay, "count"));
+	put_ns(out, "p50_ns", "p50", policyfile__count(delay, "p50_ns"));
+	put_ns(out, "p99_ns", "p99", policyfile__count(delay, "p99_ns"));
+	put_ns(out, "max_ns", "max", policyfile__count(delay, "max_ns"));
 	out__end(out);
 	out__table(out, "services", NULL);
 	cJSON_ArrayForEach (service, services)
@@ -150,8 +109,8 @@ static void put_status(const struct cmd_args *args, struct out *out, const cJSON
 	cJSON_ArrayForEach (service, services) {
 		if (!is_wanted(args, service))
 			continue;
-		out__record(out, text_of(service, "service"), text_of(service, "service"));
-		put_classes(out, get(service, "classes"));
+		out__record(out, policyfile__text(service, "service"), policyfile__text(service, "service"));
+		put_classes(out, policyfile__get(service, "classes"));
 		out__end(out);
 	}
 	out__end(out);
@@ -162,8 +121,8 @@ static void put_history(const struct cmd_args *args, struct out *out, const cJSO
 	const cJSON *event;
 
 	out__table(out, "history", NULL);
-	cJSON_ArrayForEach (event, get(json, "history")) {
-		time_t seconds = (time_t)(count_of(event, "time_ns") / 1000000000);
+	cJSON_ArrayForEach (event, policyfile__get(json, "history")) {
+		time_t seconds = (time_t)(policyfile__count(event, "time_ns") / 1000000000);
 		char time[32] = "";
 		struct tm tm;
 
@@ -173,12 +132,12 @@ static void put_history(const struct cmd_args *args, struct out *out, const cJSO
 			strftime(time, sizeof(time), "%Y-%m-%dT%H:%M:%SZ", &tm);
 		out__row(out);
 		out__str(out, "time", NULL, time);
-		out__str(out, "service", NULL, text_of(event, "service"));
-		out__u64(out, "family", NULL, count_of(event, "family"));
-		out__str(out, "what", NULL, text_of(event, "what"));
-		out__str(out, "from", NULL, text_of(event, "from"));
-		out__str(out, "to", NULL, text_of(event, "to"));
-		out__str(out, "reason", NULL, text_of(event, "reason"));
+		out__str(out, "service", NULL, policyfile__text(event, "service"));
+		out__u64(out, "family", NULL, policyfile__count(event, "family"));
+		out__str(out, "what", NULL, policyfile__text(event, "what"));
+		out__str(out, "from", NULL, policyfile__text(event, "from"));
+		out__str(out, "to", NULL, policyfile__text(event, "to"));
+		out__str(out, "reason", NULL, policyfile__text(event, "reason"));
 		out__end(out);
 	}
 	out__end(out);
@@ -189,7 +148,7 @@ static int show(const struct cmd_args *args, void (*put)(const struct cmd_args *
 	struct pintle_err err = { 0 };
 	cJSON *json = NULL;
 	struct out *out;
-	int code = read_json(args, STEWARD_STATE, &json, &err);
+	int code = policyfile__read_state(args->run_dir, args->pin_dir, &json, &err);
 
 	if (code == -ENOENT)
 		pintle_err__set(&err, -ENOENT, "no agent has judged policies here (%s); start `pintle agent`", args->run_dir);
@@ -245,8 +204,8 @@ static cJSON *wait_for_answer(const struct cmd_args *args, const char *id)
 	while (clock__monotonic_ns() < end_ns) {
 		cJSON *json = NULL;
 
-		if (!read_json(args, STEWARD_ANSWER, &json, NULL)) {
-			const char *answered = text_of(json, "id");
+		if (!policyfile__read(args->run_dir, STEWARD_ANSWER, args->pin_dir, &json, NULL)) {
+			const char *answered = policyfile__text(json, "id");
 
 			if (answered && !strcmp(answered, id))
 				return json;
@@ -314,7 +273,7 @@ static int ask_agent(const struct cmd_args *args, const char *what, const char *
 	cmd_view__close(&v);
 	if (code)
 		return code;
-	error = text_of(*ret_json, "error");
+	error = policyfile__text(*ret_json, "error");
 	if (!error)
 		return 0;
 	code = pintle_err__set(err, -EINVAL, "%s", error);
@@ -334,7 +293,7 @@ static int change(const struct cmd_args *args, const char *what, const char *ser
 	if (out) {
 		out__record(out, NULL, NULL);
 		out__str(out, "done", NULL, what);
-		out__u64(out, "services", NULL, count_of(json, "services"));
+		out__u64(out, "services", NULL, policyfile__count(json, "services"));
 		out__end(out);
 	}
 	cJSON_Delete(json);
@@ -362,18 +321,18 @@ static void put_explained(struct out *out, const cJSON *pod)
 	static const char *const counts[] = { "load", "concurrency", "sent", "answered", "failed" };
 	const cJSON *feature;
 
-	out__record(out, text_of(pod, "pod"), text_of(pod, "pod"));
+	out__record(out, policyfile__text(pod, "pod"), policyfile__text(pod, "pod"));
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
-		out__u64(out, counts[i], NULL, count_of(pod, counts[i]));
+		out__u64(out, counts[i], NULL, policyfile__count(pod, counts[i]));
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		out__double(out, numbers[i], NULL, number_of(pod, numbers[i]), 2);
+		out__double(out, numbers[i], NULL, policyfile__number(pod, numbers[i]), 2);
 	out__table(out, "features", NULL);
-	cJSON_ArrayForEach (feature, get(pod, "features")) {
+	cJSON_ArrayForEach (feature, policyfile__get(pod, "features")) {
 		out__row(out);
-		out__str(out, "feature", NULL, text_of(feature, "feature"));
-		out__double(out, "value", NULL, number_of(feature, "value"), 2);
-		out__str(out, "unit", NULL, text_of(feature, "unit"));
-		out__i64(out, "input", NULL, (int64_t)number_of(feature, "input"));
+		out__str(out, "feature", NULL, policyfile__text(feature, "feature"));
+		out__double(out, "value", NULL, policyfile__number(feature, "value"), 2);
+		out__str(out, "unit", NULL, policyfile__text(feature, "unit"));
+		out__i64(out, "input", NULL, (int64_t)policyfile__number(feature, "input"));
 		out__end(out);
 	}
 	out__end(out);
@@ -391,8 +350,8 @@ int cmd_policy_explain(const struct cmd_args *args)
 
 	if (ask_agent(args, "explain", args->words[0], NULL, &json, &err))
 		return cmd__fail(args, &err);
-	cJSON_ArrayForEach (pod, get(json, "pods"))
-		nr += !wanted || !strcmp(wanted, text_of(pod, "pod") ? text_of(pod, "pod") : "");
+	cJSON_ArrayForEach (pod, policyfile__get(json, "pods"))
+		nr += !wanted || !strcmp(wanted, policyfile__text(pod, "pod") ? policyfile__text(pod, "pod") : "");
 	if (wanted && !nr) {
 		cJSON_Delete(json);
 		pintle_err__set(&err, -ENOENT, "%s is no pod of %s with statistics of its own", wanted, args->words[0]);
@@ -402,8 +361,8 @@ int cmd_policy_explain(const struct cmd_args *args)
 	if (out) {
 		out__record(out, NULL, NULL);
 		out__str(out, "service", NULL, args->words[0]);
-		cJSON_ArrayForEach (pod, get(json, "pods"))
-			if (!wanted || !strcmp(wanted, text_of(pod, "pod") ? text_of(pod, "pod") : ""))
+		cJSON_ArrayForEach (pod, policyfile__get(json, "pods"))
+			if (!wanted || !strcmp(wanted, policyfile__text(pod, "pod") ? policyfile__text(pod, "pod") : ""))
 				put_explained(out, pod);
 		out__end(out);
 	}

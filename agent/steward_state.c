@@ -7,6 +7,7 @@
 
 #include "agent/choose.h"
 #include "agent/out.h"
+#include "agent/policyfile.h"
 #include "agent/rundir.h"
 #include "agent/steward_int.h"
 
@@ -110,6 +111,10 @@ static void put_delays(struct out *out, const struct steward *s)
 	out__u64(out, "p50_ns", NULL, delay_quantile_ns(d, 0.5));
 	out__u64(out, "p99_ns", NULL, delay_quantile_ns(d, 0.99));
 	out__u64(out, "max_ns", NULL, d->max_ns);
+	out__list(out, "below", NULL);
+	for (uint32_t i = 0; i < LEARNER_DELAYS; i++)
+		out__u64(out, NULL, NULL, d->below[i]);
+	out__end(out);
 	out__end(out);
 }
 
@@ -295,12 +300,8 @@ static int get_history(struct steward *s, const cJSON *rows)
 
 static int get_state(struct steward *s, const cJSON *json)
 {
-	uint32_t version;
-	int code;
+	int code = get_memories(s, cJSON_GetObjectItemCaseSensitive(json, "services"));
 
-	if (!get_u32(json, "version", UINT32_MAX, &version) || version != STEWARD_VERSION)
-		return -EINVAL;
-	code = get_memories(s, cJSON_GetObjectItemCaseSensitive(json, "services"));
 	if (!code)
 		code = get_memories(s, cJSON_GetObjectItemCaseSensitive(json, "gone"));
 	return code ? code : get_history(s, cJSON_GetObjectItemCaseSensitive(json, "history"));
@@ -308,20 +309,16 @@ static int get_state(struct steward *s, const cJSON *json)
 
 int steward__read_state(struct steward *s, struct pintle_err *err)
 {
-	size_t bytes = 0;
-	char *text = NULL;
-	cJSON *json;
-	int code = rundir__slurp(s->run_dir, STEWARD_STATE, s->pin_dir, &text, &bytes, err);
+	cJSON *json = NULL;
+	int code = policyfile__read_state(s->run_dir, s->pin_dir, &json, err);
 
 	if (code)
 		return code;
-	json = cJSON_ParseWithLength(text, bytes);
-	free(text);
-	code = json ? get_state(s, json) : -EINVAL;
+	code = get_state(s, json);
 	cJSON_Delete(json);
 	if (!code)
 		return 0;
 	s->nr_memories = 0;
 	s->nr_history = 0;
-	return pintle_err__set(err, code, "the file of the policies in %s is torn, or of another version", s->run_dir);
+	return pintle_err__set(err, code, "the file of the policies in %s does not fit together", s->run_dir);
 }
