@@ -192,6 +192,7 @@ static int report(const struct cmd_args *args, struct status *status)
 	out__bool(out, "asks_conntrack", "asks conntrack", flags & PINTLE_CTL_CONNTRACK);
 	out__ns(out, "recovering_ns", "recovering for", lifemark__lost_ns(status->maps->ctl, clock__monotonic_ns()));
 	put_agent(out, status);
+	view__put_ladder(status->view, out);
 	put_objects(out, status);
 	put_memory(out, status);
 	view__delivery(status->view, out);

@@ -62,7 +62,7 @@ bool flowview__pod(const struct table_maps *maps, uint16_t id, struct endpoint *
 }
 
 /* The programs age entries by jiffies_64, which starts 300 s before 2^32 (INITIAL_JIFFIES) and then follows CLOCK_MONOTONIC. */
-static uint64_t flowview__jiffies(const struct pintle_meta *meta, uint64_t mono_ns)
+uint64_t flowview__jiffies(const struct pintle_meta *meta, uint64_t mono_ns)
 {
 	uint64_t start = (1ull << 32) - 300ull * meta->hz;
 

@@ -14,6 +14,9 @@
 uint64_t flowview__unmix(uint64_t key, const struct pintle_seed *seed);
 struct pintle_seed flowview__seed(const struct pintle_meta *meta);
 
+/* jiffies_64 of the running kernel at mono_ns (CLOCK_MONOTONIC), give or take a tick. */
+uint64_t flowview__jiffies(const struct pintle_meta *meta, uint64_t mono_ns);
+
 struct flow_entry {
 	uint32_t bucket, slot;
 	uint64_t key, state;

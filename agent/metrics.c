@@ -23,6 +23,8 @@ static void put_agent(struct metrics_text *t, const struct view *view)
 	metrics_text__family(t, PINTLE_M_AGENT_HEARTBEAT_AGE);
 	if (beat_ns)
 		metrics_text__seconds(t, NULL, view->src.mono_ns > beat_ns ? view->src.mono_ns - beat_ns : 0);
+	metrics_text__family(t, PINTLE_M_RUNG);
+	metrics_text__u64(t, NULL, view__ladder(view).rung);
 	metrics_text__family(t, PINTLE_M_CONFIGURATIONS);
 	metrics_text__u64(t, NULL, __atomic_load_n(&ctl->generation, __ATOMIC_RELAXED));
 	metrics_text__family(t, PINTLE_M_DRAINING);
@@ -117,14 +119,22 @@ int metrics__write(const struct metrics_source *source, enum metrics_format form
 {
 	struct metrics_text t = { .file = file, .format = format };
 	struct metrics_pods pods;
+	struct metrics_classes *classes;
 	int ret = metrics_pods__read(&pods, source->view, source->max_pods);
 
 	if (ret)
 		return pintle_err__set(err, ret, "metrics: out of memory for %u pods", source->max_pods);
+	ret = metrics_policies__read(&source->policies, source->view, &classes, err);
+	if (ret) {
+		metrics_pods__free(&pods);
+		return ret;
+	}
 	put_agent(&t, source->view);
 	put_packets(&t, source->verdicts);
 	put_tables(&t, source->view);
 	put_services(&t, source->view);
+	metrics_policies__put(&source->policies, classes, &t);
+	free(classes);
 	metrics_pods__put(&pods, &t);
 	metrics_text__end(&t);
 	metrics_pods__free(&pods);

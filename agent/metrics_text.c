@@ -4,9 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Bucket i of abi.h ends at 2^(i + 1) us. */
-#define FIRST_BUCKET 5u
-#define LAST_BUCKET 24u
+#define FIRST_END_NS 60000ull
+#define LAST_END_NS 40000000000ull
 
 static const struct {
 	enum pintle_metric_type type;
@@ -108,27 +107,38 @@ void metrics_text__seconds(const struct metrics_text *t, const char *const *labe
 	put_seconds(t->file, ns);
 }
 
-void metrics_text__histogram(const struct metrics_text *t, const char *const *labels, const uint32_t hist[PINTLE_HIST_BUCKETS],
-			     uint64_t sum_ns)
+void metrics_text__octaves(const struct metrics_text *t, const char *const *labels, const uint64_t *count, unsigned int nr,
+			   uint64_t first_end_ns, uint64_t sum_ns)
 {
-	uint64_t count = 0;
+	uint64_t sum = 0;
 
-	for (unsigned int i = 0; i < PINTLE_HIST_BUCKETS; i++) {
+	for (unsigned int i = 0; i < nr; i++) {
+		uint64_t end_ns = first_end_ns << i;
 		char le[32];
 
-		count += hist[i];
-		if (i < FIRST_BUCKET || i > LAST_BUCKET)
+		sum += count[i];
+		if (end_ns < FIRST_END_NS || end_ns > LAST_END_NS || i + 1 == nr)
 			continue;
-		snprintf(le, sizeof(le), "%.9g", (double)(2ull << i) / 1e6);
+		snprintf(le, sizeof(le), "%.9g", (double)end_ns / 1e9);
 		put_series(t, "_bucket", labels, le);
-		fprintf(t->file, "%" PRIu64 "\n", count);
+		fprintf(t->file, "%" PRIu64 "\n", sum);
 	}
 	put_series(t, "_bucket", labels, "+Inf");
-	fprintf(t->file, "%" PRIu64 "\n", count);
+	fprintf(t->file, "%" PRIu64 "\n", sum);
 	put_series(t, "_sum", labels, NULL);
 	put_seconds(t->file, sum_ns);
 	put_series(t, "_count", labels, NULL);
-	fprintf(t->file, "%" PRIu64 "\n", count);
+	fprintf(t->file, "%" PRIu64 "\n", sum);
+}
+
+void metrics_text__histogram(const struct metrics_text *t, const char *const *labels, const uint32_t hist[PINTLE_HIST_BUCKETS],
+			     uint64_t sum_ns)
+{
+	uint64_t count[PINTLE_HIST_BUCKETS];
+
+	for (unsigned int i = 0; i < PINTLE_HIST_BUCKETS; i++)
+		count[i] = hist[i];
+	metrics_text__octaves(t, labels, count, PINTLE_HIST_BUCKETS, 2000, sum_ns);
 }
 
 void metrics_text__end(const struct metrics_text *t)

@@ -30,6 +30,10 @@ void metrics_text__seconds(const struct metrics_text *t, const char *const *labe
 /* A log2 histogram of abi.h; buckets end at 64 us, 128 us, ... 33.6 s, infinity. */
 void metrics_text__histogram(const struct metrics_text *t, const char *const *labels, const uint32_t hist[PINTLE_HIST_BUCKETS],
 			     uint64_t sum_ns);
+/* Buckets an octave wide: count[i] (of nr, each its own, together below 2^64) ends at first_end_ns << i, the last has no end. Those that end from 60 us
+ * to 40 s are shown, and infinity. */
+void metrics_text__octaves(const struct metrics_text *t, const char *const *labels, const uint64_t *count, unsigned int nr,
+			   uint64_t first_end_ns, uint64_t sum_ns);
 void metrics_text__end(const struct metrics_text *t);
 
 #endif

@@ -11,6 +11,7 @@
 #include "agent/names.h"
 #include "agent/out.h"
 #include "agent/tables.h"
+#include "pintle/ladder.h"
 
 #define VIEW_AGENT_ALIVE_NS 5000000000ull /* an agent whose heartbeat is older is taken for dead */
 
@@ -56,6 +57,14 @@ void view__service_name(const struct view *view, uint32_t service, char *out, si
 int view__find_service(const struct view *view, const char *text, bool *wanted, struct pintle_err *err);
 int view__find_pod(const struct view *view, const char *text, uint16_t *ret_pod, struct pintle_err *err);
 bool view__agent_alive(const struct view *view);
+/* How the programs treat new flows now, by the words that they look at (docs/state.md). */
+struct view_ladder {
+	enum pintle_rung rung;
+	bool is_waiting;	/* for an agent: there was a beat, and none was told to stay away since */
+	uint64_t silent_ns;	/* without a beat */
+	uint64_t pass_after_ns; /* of silence, to the unit of the clock; 0 = never */
+};
+struct view_ladder view__ladder(const struct view *view);
 /* Are packets to it redirected now, as far as the pod is concerned? */
 bool view__may_redirect(const struct view *view, uint16_t pod);
 /* The pod as a member of the first pool that has it, or NULL. */
@@ -100,6 +109,8 @@ int view__flows_top(const struct view *view, uint32_t by, uint32_t limit, struct
 		    struct pintle_err *err); /* enum flows_by */
 int view__flows_explain(const struct view *view, const char *client, const char *frontend, struct out *out,
 			struct pintle_err *err);
+/* A member of the status record. */
+void view__put_ladder(const struct view *view, struct out *out);
 /* Members of the status record: services with delivery `redirect` and what does not see their packets, reasons, alarms. */
 void view__delivery(const struct view *view, struct out *out);
 void view__stats(const uint64_t *verdicts, bool with_zero, struct out *out); /* verdicts[PINTLE_V_MAX] */

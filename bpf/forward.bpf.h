@@ -192,7 +192,7 @@ static __always_inline enum pintle_verdict unknown_port(struct forward *fw, bool
 		return PINTLE_V_PASS_NOT_VIP;
 	if (vip.flags & PINTLE_EP_LOCAL)
 		return PINTLE_V_PASS_LOCAL_PORT;
-	if (agent_rung() == PT_RUNG_GONE)
+	if (agent_rung() == PINTLE_RUNG_GONE)
 		return PINTLE_V_PASS_NO_AGENT;
 	return reject(fw->ctx, is_tc, p, PT_NO_FRONTEND, PINTLE_V_REJECT_PORT);
 }

@@ -11,31 +11,19 @@
 
 #include "config.bpf.h"
 #include "maps.bpf.h"
+#include "pintle/ladder.h"
 #include "pkt.bpf.h"
-
-enum pt_rung {
-	PT_RUNG_AGENT = 0, /* all is well, or no agent is waited for */
-	PT_RUNG_LATE,	   /* choose by load */
-	PT_RUNG_GONE,	   /* leave new flows to the stack */
-};
 
 /* Out of line, for the stack's sake. */
 __global_fn int agent_rung(void)
 {
-	__u32 zero = 0, beat, silent, absence;
+	__u32 zero = 0, beat, silent;
 	struct pintle_ctl *ctl = bpf_map_lookup_elem(&pt_ctl, &zero);
 
 	if (!ctl)
-		return PT_RUNG_AGENT;
+		return PINTLE_RUNG_AGENT;
 	beat = *(volatile __u32 *)&ctl->beat;
-	silent = (__u32)bpf_jiffies64() - beat;
-	if (!beat || silent >> 31) /* or written by another CPU a moment ahead */
-		return PT_RUNG_AGENT;
-	silent >>= pt_fine_shift;
-	absence = *(volatile __u16 *)&ctl->absence;
-	if (absence && silent >= absence)
-		return PT_RUNG_GONE;
-	return silent ? PT_RUNG_LATE : PT_RUNG_AGENT;
+	return (int)pintle_rung(beat, *(volatile __u16 *)&ctl->absence, (__u32)bpf_jiffies64(), pt_fine_shift, &silent);
 }
 
 #endif

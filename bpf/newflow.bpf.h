@@ -88,7 +88,7 @@ static __always_inline enum pintle_verdict choose_pod(struct pintle_service *svc
 
 	f->class_index = class_index(pool, flow_class);
 	index = choose(svc, ctl, pool, pool->policy == PINTLE_POLICY_MAGLEV ? maglev_hash(f) : f->key, flow_class,
-		       f->rung == PT_RUNG_LATE);
+		       f->rung == PINTLE_RUNG_LATE);
 
 	f->pod = member_pod(ctl, pool, index);
 	if (f->pod == PT_NO_POD)
@@ -154,7 +154,7 @@ __global_fn int new_flow(void)
 	if (ctl->flags & PINTLE_CTL_DRAINING)
 		return PINTLE_V_PASS_DRAINING;
 	f->rung = (__u8)agent_rung();
-	if (f->rung == PT_RUNG_GONE)
+	if (f->rung == PINTLE_RUNG_GONE)
 		return PINTLE_V_PASS_NO_AGENT;
 	pool = &svc->pool[svc->active & 1];
 	if (!pool->nr_members)

@@ -26,7 +26,7 @@ struct new_flow {
 	__u16 service;
 	__u8 proto;
 	__u8 may_redirect; /* the packet itself allows it: no VLAN tag */
-	__u8 rung;	   /* enum pt_rung */
+	__u8 rung;	   /* enum pintle_rung */
 	__u8 pad[4];
 	__u32 class_index; /* in pt_class_stats; beyond it: not counted */
 };

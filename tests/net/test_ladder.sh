@@ -23,6 +23,11 @@ by_pod() # number
 	jq -s --arg pod "$1" '.[-1].requests_by_pod[$pod] // 0' "$PT_TMP/load"
 }
 
+rung_is() # word
+{
+	pt_pintle -o json status | jq -e --arg rung "$1" '.ladder.rung == $rung'
+}
+
 takes_all() # number
 {
 	pt_json "$PT_TMP/load" ".requests > 30 and .requests - (.requests_by_pod[\"$1\"] // 0) <= 2"
@@ -64,14 +69,17 @@ test_ladder()
 	requests
 	assert "some go to the less loaded of two others" [ $(($(by_pod 1) + $(by_pod 2))) -ge 4 ]
 	assert "most to the least loaded" [ "$(by_pod 3)" -ge 20 ]
+	assert "the status says so" rung_is load
 	assert "none is left to the stack" [ "$(verdict pass_no_agent)" = 0 ]
 	wait_for 10 gone
 	steered=$(verdict steer_pass) passed=$(verdict pass_no_agent)
 	requests
 	assert "new flows are left to kube-proxy" [ "$(verdict pass_no_agent)" -ge $((passed + 20)) ]
+	assert "the status says that, too" rung_is stack
 	assert "and to it alone" [ "$(verdict steer_pass)" = "$steered" ]
 	assert "connections are kept" [ "$(open_flows)" -ge 20 ]
 	pt_agent
+	wait_for 5 rung_is agent # its first beat, a moment after its configuration
 	passed=$(verdict pass_no_agent)
 	requests
 	assert "back: the least loaded pod takes all" takes_all 3

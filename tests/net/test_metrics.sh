@@ -55,5 +55,59 @@ test_metrics()
 	assert "one format only" [ "$(pt_pintle -o json metrics >/dev/null 2>&1; echo $?)" = 2 ]
 }
 
+policies_are_there()
+{
+	metrics openmetrics --openmetrics
+	jq -e '."pintle_telemetry_to_table_seconds_count{}" > 0' "$PT_TMP/metrics"
+}
+
+sum() # start of the names of series
+{
+	jq --arg start "$1" '[to_entries[] | select(.key | startswith($start)) | .value] | add // 0' "$PT_TMP/metrics"
+}
+
+rung_is() # word, number
+{
+	pt_pintle -o json status | jq -e --arg rung "$1" '.ladder.rung == $rung and .ladder.waits_for_agent' || return 1
+	metrics prometheus
+	pt_json "$PT_TMP/metrics" ".\"pintle_rung{}\" == $2"
+}
+
+# What the agent decided is its state in the run directory, what flows met are the programs' counters: those stay when the state is torn or gone.
+test_policies()
+{
+	local answered policy
+	/usr/bin/python3 -c 'import prometheus_client' 2>/dev/null || pt_skip "no python3-prometheus-client"
+	pt_up --pods 2
+	pt_pods queue:tcp:8080
+	pt_config policy=score protocols=tcp
+	echo "learning: {window: 500ms, holdout: 25}" >>"$PT_CONFIG"
+	pt_agent
+	pt_load run --target "$PT_VIP4:80" --rate 150 --seconds 1 >"$PT_TMP/load"
+	pt_json "$PT_TMP/load" '.ok == .requests'
+	answered=$(jq -s '.[-1].ok' "$PT_TMP/load")
+	wait_for 5 policies_are_there
+	assert "flows of all classes" [ "$(sum 'pintle_class_flows_total{')" = "$answered" ]
+	assert "the holdout has some" [ "$(sum 'pintle_class_flows_total{class=holdout,')" -gt 0 ]
+	assert "some are timed" [ "$(sum 'pintle_class_first_byte_seconds_count{')" -gt 0 ]
+	assert "none failed" [ "$(sum 'pintle_class_failures_total{')" = 0 ]
+	pt_json "$PT_TMP/metrics" '."pintle_policy_info{crc=,family=ipv4,model=gains,role=production,service=demo}" == 1'
+	rung_is agent 0
+	pt_agent_stop KILL
+	wait_for 10 rung_is load 1
+	for policy in "$PT_RUN_DIR"/policy-*.json; do
+		truncate -s 60 "$policy"
+	done
+	metrics openmetrics --openmetrics 2>"$PT_TMP/err"
+	grep -q 'models and the delay of telemetry are not shown: .* is torn' "$PT_TMP/err"
+	assert "what is torn is absent" [ "$(sum pintle_policy_info)$(sum pintle_telemetry)" = 00 ]
+	assert "what was counted is there" [ "$(sum 'pintle_class_flows_total{')" = "$answered" ]
+	rm "$policy"
+	metrics openmetrics --openmetrics 2>"$PT_TMP/err"
+	assert "what is absent is no word worth" [ ! -s "$PT_TMP/err" ]
+	assert "nor a series" [ "$(sum pintle_policy_info)$(sum pintle_telemetry)" = 00 ]
+}
+
 pt_test_hooks "metrics are read by others and agree with the views" test_metrics
+PT_HOOK=tc pt_test "what policies do is read from counters and state, torn or not" test_policies
 pt_done

@@ -26,11 +26,11 @@ for family in parse.text_string_to_metric_families(text):
     if family.type == "histogram":
         last = {}
         for sample in family.samples:
-            pod = sample.labels.get("pod")
+            of = tuple(sorted((k, v) for k, v in sample.labels.items() if k != "le"))
             if sample.name.endswith("_bucket"):
-                if sample.value < last.get(pod, 0):
-                    sys.exit(f"{family.name}: buckets of {pod} are not cumulative")
-                last[pod] = sample.value
-            elif sample.name.endswith("_count") and sample.value != last.get(pod):
-                sys.exit(f"{family.name}: count of {pod} is not its last bucket")
+                if sample.value < last.get(of, 0):
+                    sys.exit(f"{family.name}: buckets of {of} are not cumulative")
+                last[of] = sample.value
+            elif sample.name.endswith("_count") and sample.value != last.get(of):
+                sys.exit(f"{family.name}: count of {of} is not its last bucket")
 json.dump(series, sys.stdout)
