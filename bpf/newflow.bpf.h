@@ -18,7 +18,8 @@ static __always_inline __u64 maglev_hash(const struct new_flow *f)
 	return pintle_flow_key6(f->saddr_be, f->sport_be, f->proto, &fixed);
 }
 
-/* Does another frontend's entry of this client already lead to this pod? Then replies could not be told apart. */
+/* Does another frontend's entry of this client already lead to this pod? Then replies could not be told apart. A reset with the client's address ends
+ * nothing here: it may be a stranger's, and replies of the connection that lives would be translated as the newcomer's. */
 __global_fn int sibling_holds(__u32 pod_id)
 {
 	struct new_flow *f = scratch_flow();
@@ -46,7 +47,7 @@ __global_fn int sibling_holds(__u32 pod_id)
 		if (!frontend || frontend->proto != f->proto)
 			continue;
 		if (flow_find(flow_key(f->family, f->saddr_be, f->sport_be, (__u16)id), f->family, &ref) &&
-		    flow_backend(ref.state) == pod_id && !PINTLE_FS_IS_CLOSED(ref.state))
+		    flow_backend(ref.state) == pod_id && !PINTLE_FS_IS_ENDED(ref.state))
 			return 1;
 	}
 	return 0;

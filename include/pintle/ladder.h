@@ -15,14 +15,17 @@ enum pintle_rung {
 	PINTLE_RUNG_GONE,      /* leave new flows to the stack */
 };
 
+#define PINTLE_BEAT_AHEAD 4u /* units of the fine clock */
+
 /* beat, absence: ctl's words. jiffies: now, low word of the same clock. fine_shift: meta's. *ret_silent: jiffies without a beat; 0 when none is waited for,
- * or when the beat was written by another CPU a moment ahead. */
+ * or when the beat lies ahead, by PINTLE_BEAT_AHEAD units at most: another CPU wrote it a moment ago. After 2^32 jiffies (50 days at 1000 a second) without
+ * an agent the word comes round, and the ladder is gone down once more. */
 PINTLE_INLINE __u32 pintle_rung(__u32 beat, __u32 absence, __u32 jiffies, __u32 fine_shift, __u32 *ret_silent)
 {
 	__u32 silent = jiffies - beat, units;
 
 	*ret_silent = 0;
-	if (!beat || silent >> 31)
+	if (!beat || silent >= -(PINTLE_BEAT_AHEAD << fine_shift))
 		return PINTLE_RUNG_AGENT;
 	*ret_silent = silent;
 	units = silent >> fine_shift;

@@ -135,6 +135,7 @@ struct model_flow *model__find_flow(const struct model *m, const struct wire_add
 struct model_flow *model__add_flow(struct model *m, const struct wire_addr *client, uint16_t client_port, uint16_t frontend);
 void model__del_flow(struct model *m, struct model_flow *flow);
 bool model__is_closed(const struct model_flow *flow);
+bool model__is_ended(const struct model_flow *flow); /* closed, and a reset of the client alone does not count */
 bool model__is_guess(const struct model_flow *flow); /* made from a reply alone */
 void model__guess_flow(struct model *m, struct model_flow *flow, uint16_t pod);
 void model__refute_flow(struct model *m, struct model_flow *flow); /* the connection did not come through the frontend */

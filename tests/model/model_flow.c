@@ -69,6 +69,11 @@ bool model__is_closed(const struct model_flow *flow)
 	return flow->rst || flow->rst_client || (flow->fin_client && flow->fin_pod);
 }
 
+bool model__is_ended(const struct model_flow *flow)
+{
+	return flow->rst || (flow->fin_pod && (flow->fin_client || flow->rst_client));
+}
+
 bool model__is_guess(const struct model_flow *flow)
 {
 	return !flow->udp && !flow->est && !flow->syn;

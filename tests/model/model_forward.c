@@ -49,7 +49,7 @@ static bool model__sibling_conflict(const struct model *m, const struct model_fr
 		if (other == frontend || m->frontends[other].proto != f->proto)
 			continue;
 		flow = model__find_flow(m, &f->src, f->sport, other);
-		if (flow && flow->pod == pod && !model__is_closed(flow))
+		if (flow && flow->pod == pod && !model__is_ended(flow))
 			return true;
 	}
 	return false;

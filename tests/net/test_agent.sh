@@ -243,13 +243,13 @@ test_second()
 	alive "$writer"
 	reached 1
 	# ticks: bounds, and both ends work
-	for tick in 0.9ms 999us 11s 0 -1s 10 x; do
+	for tick in 0.9ms 999us 1001ms 0 -1s 10 x; do
 		rc=0
 		pt_pintle agent --tick "$tick" 2>"$PT_TMP/tick" || rc=$?
 		assert "--tick $tick is refused" [ $rc -eq 2 ]
 		grep -q -- '--tick' "$PT_TMP/tick"
 	done
-	for tick in 1ms 10s; do
+	for tick in 1ms 1s; do
 		pt_agent_stop
 		pt_agent --tick "$tick"
 		reached 1

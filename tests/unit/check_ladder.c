@@ -28,6 +28,9 @@ static const struct {
 	{ 0xfffffff0, 4, 0x10, PINTLE_RUNG_AGENT, 0x20 }, /* the word wraps */
 	{ 0xfffffff0, 4, 0x1f0, PINTLE_RUNG_LATE, 512 },
 	{ 1, 4, 0x80000000, PINTLE_RUNG_GONE, 0x7fffffff },
+	{ 1, 4, 0xc0000001, PINTLE_RUNG_GONE, 0xc0000000 }, /* weeks without an agent */
+	{ 1000, 4, 1000u - 4 * 512, PINTLE_RUNG_AGENT, 0 },
+	{ 1000, 4, 1000u - 4 * 512 - 1, PINTLE_RUNG_GONE, 0u - 4 * 512 - 1 },
 };
 
 START_TEST(edges_of_the_rungs)

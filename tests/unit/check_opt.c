@@ -127,7 +127,7 @@ static const struct {
 	{ "pintle attach e -c _", "--config: the value is empty" },
 	{ "pintle agent --tick 100", "--tick: \"100\" has no unit; write 100ms or 100s" },
 	{ "pintle agent --tick 1.5s", "--tick: \"1.5s\" is not a time; whole numbers with a unit of ns, us, ms, s, m, h" },
-	{ "pintle agent --tick 1us", "--tick: 1us is out of range; 1 ms to 10 s" },
+	{ "pintle agent --tick 1us", "--tick: 1us is out of range; 1 ms to 1 s" },
 	{ "pintle detach --timeout 99999999999h", "--timeout: \"99999999999h\" is too long a time" },
 };
 
