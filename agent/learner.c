@@ -8,6 +8,7 @@
 
 #include "agent/clock.h"
 #include "agent/flowview.h"
+#include "agent/trials.h"
 #include "policy/gain.h"
 #include "policy/mlp.h"
 
@@ -35,6 +36,7 @@ struct learner {
 	uint32_t nr_slots; /* highest in use + 1 */
 	bool is_refreshed; /* once at least: a pod that comes now was not there when the statistics were opened */
 	struct detail details[PINTLE_MAX_DETAIL];
+	struct trials trials;
 	uint8_t wanted[PINTLE_MAX_DETAIL]; /* slots of this tick */
 	uint64_t opened_ns, next_all_ns, flipped_ns;
 	uint64_t waiting_ns; /* since when something may be staged; 0: nothing is */
@@ -58,6 +60,7 @@ int learner__open(struct datapath *dp, struct tables *tables, struct podstats *s
 	l->dp = dp;
 	l->tables = tables;
 	l->stats = stats;
+	trials__init(&l->trials, tables, datapath__maps(dp));
 	l->opened_ns = clock__monotonic_ns();
 	for (uint32_t i = 0; i < PINTLE_MAX_DETAIL; i++)
 		l->details[i].pod = NO_POD;
@@ -81,7 +84,6 @@ static int32_t load_of(const struct learner *l, uint32_t pod)
 static void take_slot(struct learner *l, uint32_t slot, uint32_t pod)
 {
 	struct detail *d = &l->details[slot];
-	int16_t adopted = tables__gain(l->tables, (uint16_t)pod);
 	struct endpoint endpoint;
 
 	if (!flowview__pod(datapath__maps(l->dp), (uint16_t)pod, &endpoint))
@@ -99,8 +101,9 @@ static void take_slot(struct learner *l, uint32_t slot, uint32_t pod)
 	gain__init(&d->gain);
 	if (l->tau_q8)
 		gain__set_tau(&d->gain, l->tau_q8);
-	if (adopted)
-		gain__adopt(&d->gain, adopted);
+	if (tables__knows_gain(l->tables, (uint16_t)pod))
+		gain__adopt(&d->gain, tables__gain(l->tables, (uint16_t)pod));
+	trials__take(&l->trials, slot, (uint16_t)pod, &d->gain);
 }
 
 static void set_sampling(struct learner *l, uint8_t shift)
@@ -130,9 +133,13 @@ void learner__refresh(struct learner *l, const struct pintle_config *config)
 		take_slot(l, slot - 1, pod);
 		seen[slot - 1] = 1;
 	}
-	for (uint32_t i = 0; i < PINTLE_MAX_DETAIL; i++)
-		if (!seen[i])
-			l->details[i].pod = NO_POD;
+	for (uint32_t i = 0; i < PINTLE_MAX_DETAIL; i++) {
+		if (seen[i])
+			continue;
+		l->details[i].pod = NO_POD;
+		trials__drop(&l->trials, i);
+	}
+	trials__regroup(&l->trials, config);
 	l->is_refreshed = true;
 	set_sampling(l, l->shift);
 }
@@ -180,6 +187,7 @@ static void learn_slot(struct learner *l, uint32_t slot, uint64_t now_ns)
 				  .answered = delta.first_bytes,
 				  .failed = delta.refused + delta.resets };
 	count_slot(l, d, &delta, now_ns);
+	trials__count(&l->trials, slot, delta.first_bytes + delta.aborted);
 	if (gain__update(&d->gain, &in, now_ns))
 		tables__stage_gain(l->tables, (uint16_t)d->pod, gain__cost_q8(&d->gain));
 }
@@ -378,6 +386,7 @@ int learner__tick(struct learner *l, uint64_t now_ns, struct pintle_err *err)
 		if (l->wanted[i])
 			learn_slot(l, i, now_ns);
 	learn_services(l, now_ns);
+	trials__look(&l->trials, l->wanted, now_ns);
 	adapt_sampling(l, now_ns);
 	if (!l->waiting_ns)
 		l->waiting_ns = begin_ns;

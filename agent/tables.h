@@ -112,6 +112,18 @@ int tables__service_ids(const struct tables *t, const char *name, int family, ui
 void tables__stage_gain(struct tables *t, uint16_t pod, int16_t gain_q8);
 int tables__commit_gains(struct tables *t, struct pintle_err *err);
 int16_t tables__gain(const struct tables *t, uint16_t pod); /* 0: nothing learned yet; without residuals */
+/* False: the gain is 0, or the median that the pod began with. */
+bool tables__knows_gain(const struct tables *t, uint16_t pod);
+/* Stages a gain for a pod of which none is known, which thereby stays unknown. */
+void tables__stage_default(struct tables *t, uint16_t pod, int16_t gain_q8);
+/* Stages the slow start and the exploration of a pod: both zero until staged. An apply that lays out a service of it anew ends the exploration; a pod
+ * with another concurrency in each of its services is not explored. */
+struct table_trial {
+	int16_t penalty_q8; /* policy/ramp.h; 0 = none */
+	bool is_explored;   /* policy/explore.h: the pod is to get the next request */
+	int16_t lowest_q8;  /* gain of the others, without residuals */
+};
+void tables__stage_trial(struct tables *t, uint16_t pod, const struct table_trial *trial);
 /* Stages what models add to the gain of a pod, for production and for the canary; zero until staged. */
 void tables__stage_residuals(struct tables *t, uint16_t pod, int16_t production_q8, int16_t canary_q8);
 

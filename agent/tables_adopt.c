@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "agent/tables_int.h"
+#include "policy/mlp.h"
 
 static void forget(struct tables *t)
 {
@@ -134,16 +135,39 @@ static void empty_service(struct tables *t, uint32_t id)
 	t->needs_grace = true;
 }
 
+/* What a model added to a gain; more than one can is a ramp's, which does not outlive its agent. */
+static int16_t adopt_residual(const struct pintle_member *m, int16_t gain_q8)
+{
+	int32_t residual_q8 = (member__is_explored(m) ? m->gain_sat_q8 : m->gain_q8) - gain_q8;
+
+	return residual_q8 < -MLP_RESIDUAL_MAX_Q8 || residual_q8 > MLP_RESIDUAL_MAX_Q8 ? 0 : (int16_t)residual_q8;
+}
+
 /* Of a pod in force: what was learned, and what models added to it. */
 static void adopt_gain(struct tables *t, const struct pintle_member *production, const struct pintle_member *canary)
 {
 	struct shadow_pod *shadow = &t->shadow_pods[production->pod];
 	int16_t learned_q8 = t->maps.pods[production->pod].learned_q8;
 
-	shadow->gain_q8 = learned_q8 ? learned_q8 : production->gain_q8;
-	shadow->residual_q8[0] = (int16_t)(production->gain_q8 - shadow->gain_q8);
-	shadow->residual_q8[1] = (int16_t)(canary->gain_q8 - shadow->gain_q8);
-	shadow->flags |= SP_KNOWN;
+	shadow->gain_q8 = learned_q8			    ? learned_q8
+			  : member__is_explored(production) ? production->gain_sat_q8
+							    : production->gain_q8;
+	shadow->residual_q8[0] = adopt_residual(production, shadow->gain_q8);
+	shadow->residual_q8[1] = adopt_residual(canary, shadow->gain_q8);
+	if (shadow->gain_q8)
+		shadow->flags |= SP_KNOWN;
+}
+
+/* Ends the exploration and the ramp of an agent that died. */
+static void mend_member(struct tables *t, struct pintle_member *m, uint32_t variant)
+{
+	uint16_t concurrency = member__is_explored(m) ? t->maps.pods[m->pod].concurrency : m->concurrency;
+	struct pintle_member member = member__make(&t->shadow_pods[m->pod], variant, m->pod, concurrency);
+	uint64_t word;
+
+	memcpy(&word, &member, sizeof(word));
+	if (load64(m) != word)
+		store64(m, word);
 }
 
 /* Gains in force become the shadow's; the other copy is made equal. A canary's line that names others than production's is somebody else's
@@ -154,11 +178,16 @@ static void adopt_gains(struct tables *t, const struct pintle_pool *pool)
 	uint32_t nr = lines_of_members(pool->nr_members) * PINTLE_MEMBERS_PER_LINE;
 
 	for (uint32_t i = 0; i < nr; i++) {
-		const struct pintle_member *production = member_at(t, 0, half, pool->members_line, i);
+		struct pintle_member *production = member_at(t, 0, half, pool->members_line, i);
 		struct pintle_member *canary = member_at(t, 1, half, pool->members_line, i);
 
 		if (canary->pod != production->pod || canary->concurrency != production->concurrency)
 			store64(canary, load64(production));
+		if (i < pool->nr_members) {
+			adopt_gain(t, production, canary);
+			mend_member(t, production, 0);
+			mend_member(t, canary, 1);
+		}
 		for (uint32_t variant = 0; variant < NR_VARIANTS; variant++) {
 			const struct pintle_member *from = member_at(t, variant, half, pool->members_line, i);
 			struct pintle_member *to = member_at(t, variant, half ^ 1, pool->members_line, i);
@@ -166,8 +195,6 @@ static void adopt_gains(struct tables *t, const struct pintle_pool *pool)
 			if (load64(from) != load64(to))
 				store64(to, load64(from));
 		}
-		if (i < pool->nr_members)
-			adopt_gain(t, production, canary);
 	}
 }
 

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "agent/tables_int.h"
+#include "policy/explore.h"
+#include "policy/mlp.h"
 #include "policy/psi.h"
 
 static int16_t add_q8(int16_t a, int16_t b)
@@ -23,13 +25,19 @@ struct pintle_member member__make(const struct shadow_pod *shadow, uint32_t vari
 					.gain_q8 = add_q8(shadow->gain_q8, shadow->residual_q8[variant]),
 					.concurrency = concurrency ? concurrency : 1 };
 
+	member.gain_q8 = add_q8(member.gain_q8, shadow->penalty_q8);
 	member.gain_sat_q8 = psi__gain_sat_q8(member.gain_q8, member.concurrency);
-	return member;
+	return shadow->flags & SP_EXPLORED ? explore__member(&member, shadow->lowest_q8 - MLP_RESIDUAL_MAX_Q8) : member;
 }
 
 int16_t tables__gain(const struct tables *t, uint16_t pod)
 {
 	return idset__has(&t->pods, pod) ? t->shadow_pods[pod].gain_q8 : 0;
+}
+
+bool tables__knows_gain(const struct tables *t, uint16_t pod)
+{
+	return idset__has(&t->pods, pod) && t->shadow_pods[pod].flags & SP_KNOWN;
 }
 
 static void stage(struct tables *t, uint16_t pod)
@@ -67,6 +75,20 @@ void tables__stage_residuals(struct tables *t, uint16_t pod, int16_t production_
 		return;
 	shadow->residual_q8[0] = production_q8;
 	shadow->residual_q8[1] = canary_q8;
+	stage(t, pod);
+}
+
+void tables__stage_default(struct tables *t, uint16_t pod, int16_t gain_q8)
+{
+	struct shadow_pod *shadow;
+
+	if (!idset__has(&t->pods, pod))
+		return;
+	shadow = &t->shadow_pods[pod];
+	if (shadow->flags & SP_KNOWN || shadow->gain_q8 == gain_q8)
+		return;
+	shadow->flags |= SP_DEFAULTED;
+	shadow->gain_q8 = gain_q8;
 	stage(t, pod);
 }
 
@@ -134,11 +156,59 @@ static int index_places(struct tables *t)
 	return 0;
 }
 
+/* An explored member does not show its own concurrency: it is that of the pod. */
+static uint16_t concurrency_of(const struct tables *t, const struct pintle_member *m, uint16_t pod)
+{
+	return member__is_explored(m) ? t->maps.pods[pod].concurrency : m->concurrency;
+}
+
+/* A pod of several services with a concurrency in each is not explored: it could not be put back. */
+static bool can_explore(struct tables *t, uint16_t pod)
+{
+	if (index_places(t))
+		return false;
+	for (uint32_t i = t->place_of_pod[pod]; i < t->place_of_pod[pod + 1u]; i++) {
+		const struct pintle_member *m = member_at(t, 0, load32(&t->maps.ctl->gains_half) & 1,
+							  t->places[i] / PINTLE_MEMBERS_PER_LINE,
+							  t->places[i] % PINTLE_MEMBERS_PER_LINE);
+
+		if (concurrency_of(t, m, pod) != t->maps.pods[pod].concurrency)
+			return false;
+	}
+	return true;
+}
+
+void tables__stage_trial(struct tables *t, uint16_t pod, const struct table_trial *trial)
+{
+	struct shadow_pod *shadow;
+	bool was, is;
+
+	if (!idset__has(&t->pods, pod))
+		return;
+	shadow = &t->shadow_pods[pod];
+	was = shadow->flags & SP_EXPLORED;
+	is = trial->is_explored && (was || can_explore(t, pod));
+	if (is == was && shadow->penalty_q8 == trial->penalty_q8 && (!is || shadow->lowest_q8 == trial->lowest_q8))
+		return;
+	shadow->penalty_q8 = trial->penalty_q8;
+	shadow->lowest_q8 = trial->lowest_q8;
+	shadow->flags = (uint8_t)((shadow->flags & ~SP_EXPLORED) | (is ? SP_EXPLORED : 0));
+	stage(t, pod);
+}
+
+void gains__end_exploration(struct tables *t, uint16_t pod)
+{
+	if (!(t->shadow_pods[pod].flags & SP_EXPLORED))
+		return;
+	t->shadow_pods[pod].flags &= (uint8_t)~SP_EXPLORED;
+	stage(t, pod);
+}
+
 static void write_place(struct tables *t, uint32_t variant, uint32_t half, uint16_t pod, uint32_t place)
 {
 	struct pintle_member *to = member_at(t, variant, half, place / PINTLE_MEMBERS_PER_LINE,
 					     place % PINTLE_MEMBERS_PER_LINE);
-	struct pintle_member member = member__make(&t->shadow_pods[pod], variant, pod, to->concurrency);
+	struct pintle_member member = member__make(&t->shadow_pods[pod], variant, pod, concurrency_of(t, to, pod));
 	uint64_t word;
 
 	memcpy(&word, &member, sizeof(word));

@@ -21,12 +21,15 @@ enum shadow_pod_flags {
 	SP_STAGED = 1U << 2,	/* in the list of staged gains */
 	SP_UNSETTLED = 1U << 3, /* in the list of gains of which one half is behind */
 	SP_DEFAULTED = 1U << 4, /* the gain is the median that it began with */
+	SP_EXPLORED = 1U << 5,	/* its members ask for one request (policy/explore.h) */
 };
 
 struct shadow_pod {
 	uint32_t service, index; /* where the configuration names it first: services[service].pods[index]; NO_CFG = nowhere */
 	int16_t gain_q8;
 	int16_t residual_q8[NR_VARIANTS]; /* of models, added to the gain */
+	int16_t penalty_q8;		  /* of the ramp, added too */
+	int16_t lowest_q8;		  /* of the others, while it is explored */
 	uint8_t flags;			  /* enum shadow_pod_flags */
 	uint8_t pad;
 };
@@ -126,5 +129,12 @@ void frontends__adopt_held(struct tables *t);
 /* tables_gain.c */
 struct pintle_member member__make(const struct shadow_pod *shadow, uint32_t variant, uint16_t pod, uint16_t concurrency);
 void gains__drop_pod(struct tables *t, uint16_t pod);
+/* Its members are about to be written anew, ordinary ones; the next commit makes the others so. */
+void gains__end_exploration(struct tables *t, uint16_t pod);
+/* Only a member that is explored is slower beyond its concurrency than within. */
+static inline bool member__is_explored(const struct pintle_member *m)
+{
+	return m->gain_sat_q8 > m->gain_q8;
+}
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/tables_plan.h"
+#include "policy/ramp.h"
 
 #define MAX_PICKS 65536u
 
@@ -139,11 +140,6 @@ bool member_list__is_in_force(const struct member_list *list, const struct table
 	return !list->nr_picks || !memcmp(&t->maps.picks[pool->picks_line], list->picks, list->nr_picks * sizeof(*list->picks));
 }
 
-static int by_value(const void *a, const void *b)
-{
-	return *(const int16_t *)a - *(const int16_t *)b;
-}
-
 void member_list__default_gains(const struct member_list *list, struct tables *t)
 {
 	int16_t *known = (int16_t *)list->picks; /* not filled yet */
@@ -158,8 +154,7 @@ void member_list__default_gains(const struct member_list *list, struct tables *t
 	}
 	if (nr_known == list->nr_members)
 		return;
-	qsort(known, nr_known, sizeof(*known), by_value);
-	median = nr_known ? known[(nr_known - 1) / 2] : 0;
+	median = ramp__median_q8(known, nr_known);
 	for (uint32_t i = 0; i < list->nr_members; i++) {
 		struct shadow_pod *pod = &t->shadow_pods[list->members[i].pod];
 
@@ -191,6 +186,8 @@ static void write_variant(const struct member_list *list, struct tables *t, uint
 
 void member_list__write(const struct member_list *list, struct tables *t, uint32_t members_line, uint32_t picks_line)
 {
+	for (uint32_t i = 0; i < list->nr_members; i++)
+		gains__end_exploration(t, (uint16_t)list->members[i].pod);
 	for (uint32_t variant = 0; variant < NR_VARIANTS; variant++)
 		write_variant(list, t, variant, members_line);
 	for (uint32_t at = 0; at < list->nr_picks; at += PINTLE_PICKS_PER_LINE) {

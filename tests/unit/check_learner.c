@@ -235,6 +235,34 @@ START_TEST(a_pod_that_comes_is_not_the_one_that_went)
 	}
 END_TEST
 
+/* Of what the statistics say: a pod that is waited for gets the next request, once; the median is not taken for a sample. */
+START_TEST(pods_on_trial)
+	{
+		uint64_t now = S;
+
+		begin();
+		*stats_of("10.0.0.1") = answers(30, 20);
+		*stats_of("10.0.0.2") = answers(30, 250);
+		tick(now);
+		*stats_of("10.0.0.2") = answers(0, 1);
+		for (int i = 0; i < 3; i++)
+			tick(now += 100 * MS);
+		ck_assert_int_eq(gain_in_force("10.0.0.2"), q8(250));
+		tick(now += 2 * S);
+		ck_assert_int_lt(gain_in_force("10.0.0.2"), gain_in_force("10.0.0.1"));
+		arena.maps.loads[pod_of("10.0.0.2")].awaiting = 1;
+		tick(now += 10 * MS);
+		ck_assert_int_eq(gain_in_force("10.0.0.2"), q8(250));
+		ck_assert_int_eq(tables__gain(t, pod_of("10.0.0.2")), q8(250));
+		apply(make("10.0.0.1", "10.0.0.3"));
+		ck_assert_int_eq(gain_in_force("10.0.0.3"), q8(20));
+		*stats_of("10.0.0.3") = answers(1, 80);
+		tick(now += 10 * MS);
+		ck_assert_int_eq(gain_in_force("10.0.0.3"), q8(80));
+		end();
+	}
+END_TEST
+
 static struct pintle_config *make_many(uint32_t nr, uint32_t changed, const char *other)
 {
 	struct pintle_config *c = config_make__new();
@@ -364,7 +392,7 @@ static int16_t canary_in_force(const char *addr)
 	return INT16_MIN;
 }
 
-/* Each variant gets what its net says, clipped; pods without a sample get nothing; without nets it is taken back. */
+/* Each variant gets what its net says, clipped; pods without a sample get nothing but the median; without nets it is taken back. */
 START_TEST(residuals_follow_the_nets)
 	{
 		static struct mlp up, down;
@@ -383,7 +411,8 @@ START_TEST(residuals_follow_the_nets)
 		tick(1000 * MS);
 		ck_assert_int_eq(gain_in_force("10.0.0.1"), q8(20) + MLP_RESIDUAL_MAX_Q8);
 		ck_assert_int_eq(canary_in_force("10.0.0.1"), q8(20) - 20);
-		ck_assert_int_eq(gain_in_force("10.0.0.2"), 0);
+		ck_assert_int_eq(gain_in_force("10.0.0.2"), q8(20));
+		ck_assert_int_eq(canary_in_force("10.0.0.2"), q8(20));
 		ck_assert_int_eq(tables__gain(t, pod_of("10.0.0.1")), q8(20));
 		*stats_of("10.0.0.1") = (struct podstats_delta){ 0 };
 		service.nets[0] = service.nets[1] = NULL;
@@ -433,6 +462,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(tcase, residuals_follow_the_nets);
+	tcase_add_test(tcase, pods_on_trial);
 	tcase_add_test(tcase, only_marked_pods_are_read);
 	tcase_add_test(tcase, answers_become_gains);
 	tcase_add_test(tcase, an_adopted_gain_is_a_first_sample);
