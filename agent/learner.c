@@ -188,7 +188,8 @@ static void learn_slot(struct learner *l, uint32_t slot, uint64_t now_ns)
 				  .failed = delta.refused + delta.resets };
 	count_slot(l, d, &delta, now_ns);
 	trials__count(&l->trials, slot, delta.first_bytes + delta.aborted);
-	if (gain__update(&d->gain, &in, now_ns))
+	/* a pod that only failed so far has no gain of its own: trials.h gives it its service's */
+	if (gain__update(&d->gain, &in, now_ns) && gain__known(&d->gain))
 		tables__stage_gain(l->tables, (uint16_t)d->pod, gain__cost_q8(&d->gain));
 }
 

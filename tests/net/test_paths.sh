@@ -129,7 +129,7 @@ arrive() { # NAMESPACE: what is sent arrives
 redirects() { # NAMESPACE
 	local before after
 	before=$(count) || return 1
-	arrive "$1" || return 1
+	arrive "$1" || arrive "$1" || return 1 # one datagram may be lost on a busy machine; what does not arrive at all fails twice
 	after=$(count) || return 1
 	((after >= before + 10))
 }

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Pods that vanish: named in log, events and views, no new flows until they are back, while their siblings serve. Whatever the delivery.
+# Pods that vanish: named in log, events and views, no new flows until they are back, while their siblings serve. Whatever the delivery. And one
+# that never was there.
 # timeout: 120
 # shellcheck disable=SC2317 # tests are called by name
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -82,8 +83,22 @@ test_last()
 	assert "it has its verdict" [ "$(pt_pintle -o json stats | jq '.verdicts[] | select(.verdict == "reject_no_pod") | .packets')" -gt 10 ]
 }
 
+# Nobody listens in pod 2, from the start: it is always idle, and nothing is known of it. Its siblings' gains count for it, and its failures.
+test_never_answered()
+{
+	local i
+	pt_up --pods 3
+	for i in 1 3; do pt_pod $i queue:tcp:8080 -- --base-ms 0 --scale 0.05; done
+	printf 'services:\n- name: demo\n  frontends: [{vip: %s, protocol: tcp, port: 80}]\n  pods:\n' "$PT_VIP4" >"$PT_CONFIG"
+	for i in 2 3 4; do echo "  - {address: 10.244.0.$i, port: 8080}" >>"$PT_CONFIG"; done
+	pt_agent
+	pt_load run --target "$PT_VIP4:80" --rate 60 --seconds 3 --timeout-s 2 >"$PT_TMP/load"
+	pt_json "$PT_TMP/load" '.requests > 100' '.ok > 0.7 * .requests'
+}
+
 pt_test_hooks "a routed pod vanishes, pass" test_vanished ptp pass
 pt_test_hooks "a bridged pod vanishes, pass" test_vanished bridge pass
 pt_test_hooks "a bridged pod vanishes, redirect" test_vanished bridge redirect
 pt_test_hooks "the last pod of a service vanishes" test_last
+PT_HOOK=tc pt_test "a pod that never answered draws few flows" test_never_answered
 pt_done
