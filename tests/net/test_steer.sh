@@ -253,7 +253,8 @@ test_attach_over_live()
 	pt_load run --target "$PT_VIP4:80" --rate 20 --seconds 1 --timeout-s 1 >/dev/null || true # new ones are pintle's
 	wait $load
 	pt_json "$PT_TMP/stream" '.alive == 20' '.failed == {}'
-	assert "their packets passed" [ "$(verdict pass_miss)" -gt 100 ]
+	# by conntrack where the programs can ask it, else for want of an entry
+	assert "their packets passed" [ $(($(verdict pass_owned) + $(verdict pass_miss))) -gt 100 ]
 	assert "new flows were steered" [ "$(verdict steer_pass)" -gt 0 ]
 }
 
