@@ -185,7 +185,7 @@ static void drop_joined(struct guard *g)
 	g->nr_joined = 0;
 }
 
-static void restart_candidate(struct guard *g)
+void guard__restart_candidate(struct guard *g)
 {
 	drop_joined(g);
 	g->candidate_strikes = 0;
@@ -194,7 +194,7 @@ static void restart_candidate(struct guard *g)
 
 void guard__restart(struct guard *g)
 {
-	restart_candidate(g);
+	guard__restart_candidate(g);
 	g->production_strikes = 0;
 }
 
@@ -281,7 +281,7 @@ enum guard_verdict guard__window(struct guard *g, const struct guard_counts *win
 
 	if (has_candidate != g->had_candidate) {
 		g->had_candidate = has_candidate;
-		restart_candidate(g);
+		guard__restart_candidate(g);
 	}
 	if (!is_window(g, window, now_ns, window_ns)) {
 		drop_joined(g);
@@ -302,7 +302,7 @@ enum guard_verdict guard__window(struct guard *g, const struct guard_counts *win
 	verdict = judge(g, has_candidate, ret_reason);
 	drop_joined(g);
 	if (verdict == GUARD_DROP_CANDIDATE)
-		restart_candidate(g);
+		guard__restart_candidate(g);
 	else if (verdict != GUARD_HOLD)
 		guard__restart(g);
 	return verdict;

@@ -103,8 +103,10 @@ struct guard {
 };
 
 void guard__init(struct guard *g);
-/* The candidate or production changed: what was counted for the old ones says nothing of the new. */
+/* Production changed: what was counted for the old one says nothing of the new, nor of a candidate beside it. */
 void guard__restart(struct guard *g);
+/* The candidate changed; what is known of production stays. */
+void guard__restart_candidate(struct guard *g);
 /*
  * A window that ended at now_ns (it should be about window_ns long); `window` [PINTLE_NR_CLASSES] as of guard_counts__delta(), NULL: it is
  * none (a change in it, a counter that went back). *ret_reason is always written. After a verdict other than GUARD_HOLD the guard has
