@@ -57,7 +57,7 @@ static bool is_meant(const struct request *r, const struct steward_entry *e)
 /* ---- pin, unpin, rollback ---- */
 
 /* "plain", "gains", "model" (of the configuration), "candidate", a known file's name, or a CRC in hex. */
-static bool resolve(struct answer *a, const char *name, uint8_t *ret_pin, uint32_t *ret_model)
+static bool resolve(struct answer *a, const char *name, enum standing_pin *ret_pin, uint32_t *ret_model)
 {
 	struct steward *s = a->s;
 	char *end;
@@ -85,12 +85,11 @@ static bool resolve(struct answer *a, const char *name, uint8_t *ret_pin, uint32
 	return false;
 }
 
-static void pin(struct answer *a, struct steward_entry *e, uint8_t how, uint32_t model)
+static void pin(struct answer *a, struct steward_entry *e, enum standing_pin how, uint32_t model)
 {
 	uint32_t before = e->production;
 
-	e->m.standing.pin = how;
-	e->m.standing.pinned = model;
+	standing__pin(&e->m.standing, how, model);
 	steward__put_in_force(a->s, e);
 	steward__note(a->s, e, how == STANDING_FREE ? "unpinned" : "pinned", before, e->production,
 		      "asked for by the operator");
@@ -123,7 +122,7 @@ static void change(struct answer *a)
 {
 	const struct request *r = a->request;
 	bool is_pin = !strcmp(r->what, "pin"), is_unpin = !strcmp(r->what, "unpin");
-	uint8_t how = STANDING_FREE;
+	enum standing_pin how = STANDING_FREE;
 	uint32_t model = 0;
 
 	if (is_pin && !resolve(a, r->name, &how, &model))
