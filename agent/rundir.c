@@ -2,15 +2,21 @@
 #include "agent/rundir.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "agent/clock.h"
+
+#define LOCK_LOOK_NS 10000000l
 #define RUNDIR_MAX_BYTES (64u << 20)
 
 /* FNV-1a, 64 bits. */
@@ -124,4 +130,35 @@ int rundir__slurp(const char *run_dir, const char *stem, const char *pin_dir, ch
 	if (file)
 		fclose(file);
 	return error ? pintle_err__set(err, error, "%s: cannot be read: %s", path, strerror(-error)) : 0;
+}
+
+int rundir__lock(const char *run_dir, const char *stem, const char *pin_dir, uint64_t wait_ns, int *ret_fd,
+		 struct pintle_err *err)
+{
+	struct timespec pause = { .tv_nsec = LOCK_LOOK_NS };
+	uint64_t end_ns = clock__monotonic_ns() + wait_ns;
+	char path[PATH_MAX];
+	int fd, error = rundir__make(run_dir, err);
+
+	if (error)
+		return error;
+	if (rundir__path(run_dir, stem, pin_dir, ".lock", path, sizeof(path)))
+		return pintle_err__set(err, -ENAMETOOLONG, "%s: the path is too long", run_dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	if (fd < 0)
+		return pintle_err__set(err, -errno, "%s: cannot be opened: %s; choose another directory with --run-dir", path,
+				       strerror(errno));
+	while (flock(fd, LOCK_EX | LOCK_NB)) {
+		error = errno;
+		if (error != EINTR && (error != EWOULDBLOCK || clock__monotonic_ns() >= end_ns)) {
+			close(fd);
+			return error != EWOULDBLOCK
+				       ? pintle_err__set(err, -error, "%s: cannot be locked: %s", path, strerror(error))
+				       : pintle_err__set(err, -EBUSY, "another command holds %s; try again when it has ended",
+							 path);
+		}
+		(void)nanosleep(&pause, NULL);
+	}
+	*ret_fd = fd;
+	return 0;
 }

@@ -401,6 +401,25 @@ START_TEST(test_events_not_writable)
 	}
 END_TEST
 
+/* One holder at a time; who waits in vain is told for what. */
+START_TEST(test_lock)
+	{
+		struct pintle_err err = { 0 };
+		int one = -1, other = -1;
+
+		ck_assert_int_eq(rundir__lock(dir, "policy", "/p", 0, &one, &err), 0);
+		ck_assert_int_eq(rundir__lock(dir, "policy", "/p", 30000000, &other, &err), -EBUSY);
+		ck_assert_int_eq(other, -1);
+		ck_assert_ptr_nonnull(strstr(err.msg, ".lock"));
+		ck_assert_int_eq(rundir__lock(dir, "policy", "/other", 0, &other, &err), 0);
+		ck_assert_int_eq(close(other), 0);
+		ck_assert_int_eq(close(one), 0);
+		ck_assert_int_eq(rundir__lock(dir, "policy", "/p", 0, &one, &err), 0);
+		ck_assert_int_eq(close(one), 0);
+		ck_assert_int_eq(rundir__lock("/proc/nowhere/deep", "policy", "/p", 0, &one, &err), -ENOENT);
+	}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("rundir");
@@ -420,6 +439,7 @@ int main(void)
 	tcase_add_test(tc, test_events_rotate);
 	tcase_add_test(tc, test_tail_waits_for_whole_lines);
 	tcase_add_test(tc, test_events_not_writable);
+	tcase_add_test(tc, test_lock);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
