@@ -411,6 +411,8 @@ START_TEST(test_fifo)
 	{
 		struct pintle_err err = { 0 };
 		char *text = NULL;
+		struct eventtail *tail;
+		struct eventlog *log;
 		size_t bytes = 0;
 		struct stat st;
 
@@ -427,6 +429,10 @@ START_TEST(test_fifo)
 		ck_assert_int_eq(rundir__slurp(dir, "policy", "/p", &text, &bytes, &err), 0);
 		ck_assert_uint_eq(bytes, 2);
 		free(text);
+		ck_assert_int_eq(eventlog__path(dir, "/p", path, sizeof(path)), 0);
+		ck_assert_int_eq(mkfifo(path, 0600), 0);
+		ck_assert_int_eq(eventlog__open(dir, "/p", &log, &err), -ENXIO);
+		ck_assert_int_eq(eventtail__open(dir, "/p", 1, false, &tail, &err), -EINVAL);
 		alarm(0);
 	}
 END_TEST
