@@ -30,16 +30,19 @@ static void refill_rejects(struct agent *a, struct pintle_ctl *ctl, uint64_t ela
 	__atomic_fetch_add(&ctl->reject_budget, add, __ATOMIC_RELAXED);
 }
 
-/* The operator changed flags of a pod (pintle pod drain): lay the tables out again. Or asked for something of the policies. */
+/* The operator asked for something of the policies; or, by each request that is none of those, changed flags of a pod (pintle pod drain): lay the
+ * tables out again. */
 static void look_at_requests(struct agent *a, const struct pintle_ctl *ctl)
 {
 	uint32_t requests = __atomic_load_n(&ctl->requests, __ATOMIC_ACQUIRE);
+	uint32_t nr = requests - a->seen_requests;
 	struct pintle_err err = { 0 };
 
-	if (requests == a->seen_requests)
+	if (!nr)
 		return;
 	a->seen_requests = requests;
-	steward__look_at_requests(a->steward, clock__monotonic_ns());
+	if (nr == steward__look_at_requests(a->steward, clock__monotonic_ns()))
+		return;
 	if (agent__apply(a, NULL, &err))
 		log_error("request of the command line not carried out", log_str("reason", err.msg));
 }

@@ -15,6 +15,7 @@
 #include "agent/steward_int.h"
 
 #define WAIT_NS 5000000000ull
+#define TURN_NS 15000000000ull /* for the commands before this one */
 #define LOOK_NS 20000000l
 
 /* ---- status and history ---- */
@@ -222,6 +223,11 @@ static bool is_agent_alive(struct cmd_view *v)
 	return view__agent_alive(&v->view);
 }
 
+static int no_agent(struct pintle_err *err)
+{
+	return pintle_err__set(err, -ESRCH, "no agent runs that could do it; start `pintle agent`");
+}
+
 /* Not carried out later by an agent that comes. */
 static void take_back(const struct cmd_args *args)
 {
@@ -231,6 +237,7 @@ static void take_back(const struct cmd_args *args)
 		(void)unlink(path);
 }
 
+/* One command at a time: there is one request, and one answer. */
 static int send_request(const struct cmd_args *args, struct cmd_view *v, const struct asking *ask, cJSON **ret_json,
 			struct pintle_err *err)
 {
@@ -248,7 +255,7 @@ static int send_request(const struct cmd_args *args, struct cmd_view *v, const s
 		take_back(args);
 	}
 	if (!is_agent_alive(v))
-		return pintle_err__set(err, -ESRCH, "no agent runs that could do it; start `pintle agent`");
+		return no_agent(err);
 	return pintle_err__set(err, -ETIMEDOUT, "the agent did not answer within 5 s; has it the same --run-dir (%s)?",
 			       args->run_dir);
 }
@@ -259,7 +266,7 @@ static int ask_agent(const struct cmd_args *args, const char *what, const char *
 	struct asking ask = { .what = what, .service = service, .name = name };
 	const char *error;
 	struct cmd_view v;
-	int code;
+	int code, lock_fd;
 
 	if (service && strlen(service) >= STEWARD_NAME_BYTES)
 		return pintle_err__set(err, -EINVAL, "the name of the service is too long");
@@ -269,7 +276,12 @@ static int ask_agent(const struct cmd_args *args, const char *what, const char *
 	if (code)
 		return code;
 	snprintf(ask.id, sizeof(ask.id), "%" PRIu64 "-%d", clock__monotonic_ns(), (int)getpid());
-	code = send_request(args, &v, &ask, ret_json, err);
+	code = is_agent_alive(&v) ? rundir__lock(args->run_dir, STEWARD_REQUEST, args->pin_dir, TURN_NS, &lock_fd, err)
+				  : no_agent(err);
+	if (!code) {
+		code = send_request(args, &v, &ask, ret_json, err);
+		close(lock_fd);
+	}
 	cmd_view__close(&v);
 	if (code)
 		return code;

@@ -60,9 +60,10 @@ struct cfg_learning {
 	char *model;	    /* path, or "default" (that of the program), or NULL = none: gains alone */
 	char *candidate;    /* path, or NULL = none */
 	uint8_t holdout;    /* percent of new flows chosen by load alone; 0..50 */
-	uint8_t canary;	    /* percent chosen by a candidate, while there is one; 1..50 */
+	uint8_t canary;	    /* percent chosen by a candidate, while there is one; 1..50, with the holdout at most 75 */
 	bool slow;	    /* the slow loop tunes externality and time constant */
 	uint32_t window_ms; /* of the guard; 100..3600000 */
+	int line;
 };
 
 struct pintle_config {

@@ -21,6 +21,7 @@ extern const struct cfg_setting config_settings[];
 extern const size_t config_nr_settings;
 #define CONFIG_EXTERNALITY_MAX 2.0
 #define CONFIG_EXTERNALITY_DEFAULT 1.0
+#define CONFIG_CLASSES_MAX 75u /* percent of holdout and canary together: the rest is production */
 
 /* "score|leastconn|...", in the order of enum pintle_policy. */
 extern const char config_policies[];

@@ -49,5 +49,6 @@ int cfg__parse_learning(struct cfg_reader *r, const struct cfg_field *field, voi
 	struct pintle_config *config = object;
 
 	(void)field;
+	config->learning.line = cfg_reader__line(r);
 	return cfg__mapping(r, learning_fields, sizeof(learning_fields) / sizeof(learning_fields[0]), &config->learning);
 }

@@ -211,6 +211,18 @@ static int cfg_validator__settings(const struct cfg_validator *v)
 	return 0;
 }
 
+static int cfg_validator__learning(const struct cfg_validator *v)
+{
+	uint32_t holdout = v->config->learning.holdout, canary = v->config->learning.canary;
+
+	if (holdout + canary > CONFIG_CLASSES_MAX)
+		return cfg_validator__fail(
+			v, v->config->learning.line,
+			"learning.canary: %u with learning.holdout %u leaves %u percent for production; together at most %u",
+			canary, holdout, holdout + canary > 100 ? 0 : 100 - holdout - canary, CONFIG_CLASSES_MAX);
+	return 0;
+}
+
 /* ---- uniqueness ---- */
 
 static int cfg_service__compare(const void *a, const void *b)
@@ -367,6 +379,8 @@ int config__validate(const char *name, const struct pintle_config *config, struc
 
 	if (!error)
 		error = cfg_validator__settings(&v);
+	if (!error)
+		error = cfg_validator__learning(&v);
 	for (i = 0; !error && i < config->nr_services; i++)
 		error = cfg_validator__service(&v, i);
 	if (!error)

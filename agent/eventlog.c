@@ -15,6 +15,7 @@
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/clock.h"
@@ -50,10 +51,16 @@ int eventlog__path(const char *run_dir, const char *pin_dir, char *out, size_t o
 
 static int eventlog__reopen(struct eventlog *log)
 {
-	int fd = open(log->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	/* Non-blocking: a FIFO that nobody reads would hold the agent up. */
+	int fd = open(log->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
+	struct stat st;
 
 	if (fd < 0)
 		return -errno;
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return -EINVAL;
+	}
 	log->file = fdopen(fd, "a");
 	if (!log->file) {
 		close(fd);

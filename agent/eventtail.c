@@ -2,12 +2,14 @@
 #include "agent/eventtail.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include "agent/eventlog.h"
 #include "agent/rundir.h"
@@ -55,10 +57,30 @@ static void eventtail__leave(FILE *file, uint64_t total, uint32_t last)
 		eventtail__skip(file, total - last);
 }
 
+/* NULL with errno set; EINVAL: not a regular file, which might never end, or begin. */
+static FILE *eventtail__fopen(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), error = EINVAL;
+	FILE *file = NULL;
+	struct stat st;
+
+	if (fd < 0)
+		return NULL;
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode)) {
+		file = fdopen(fd, "r");
+		error = errno;
+	}
+	if (!file) {
+		close(fd);
+		errno = error;
+	}
+	return file;
+}
+
 /* Opens the file in which the last lines begin, at the first of them. */
 static int eventtail__seek(struct eventtail *tail, uint32_t last, struct pintle_err *err)
 {
-	FILE *old = fopen(tail->old_path, "re"), *current = fopen(tail->path, "re");
+	FILE *old = eventtail__fopen(tail->old_path), *current = eventtail__fopen(tail->path);
 	uint64_t in_current, in_old;
 
 	if (!current && errno != ENOENT) {
@@ -138,7 +160,7 @@ static int eventtail__advance(struct eventtail *tail, struct pintle_err *err)
 		tail->is_stale = true;
 		return 1;
 	}
-	next = fopen(tail->path, "re");
+	next = eventtail__fopen(tail->path);
 	if (!next)
 		return errno == ENOENT ? 0 : eventtail__fail(tail->path, err);
 	if (tail->file)

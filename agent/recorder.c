@@ -4,11 +4,9 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -40,21 +38,9 @@ struct recorder {
 
 static int take_lock(struct recorder *r, const char *run_dir, struct pintle_err *err)
 {
-	char path[PATH_MAX];
-	int error = rundir__make(run_dir, err);
+	int error = rundir__lock(run_dir, "record", r->pin_dir, 0, &r->lock_fd, err);
 
-	if (error)
-		return error;
-	error = rundir__path(run_dir, "record", r->pin_dir, ".lock", path, sizeof(path));
-	if (error)
-		return pintle_err__set(err, error, "%s: the path is too long", run_dir);
-	r->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (r->lock_fd < 0)
-		return pintle_err__set(err, -errno, "%s: cannot be opened: %s; choose another directory with --run-dir", path,
-				       strerror(errno));
-	if (flock(r->lock_fd, LOCK_EX | LOCK_NB))
-		return pintle_err__set(err, -EBUSY, "another `pintle record` is running here (it holds %s)", path);
-	return 0;
+	return error == -EBUSY ? pintle_err__prefix(err, error, "another `pintle record` is running here") : error;
 }
 
 static int make_file(struct recorder *r, struct pintle_err *err)

@@ -2,15 +2,22 @@
 #include "agent/rundir.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "agent/clock.h"
+#include "agent/wholefile.h"
+
+#define LOCK_LOOK_NS 10000000l
 #define RUNDIR_MAX_BYTES (64u << 20)
 
 /* FNV-1a, 64 bits. */
@@ -69,6 +76,20 @@ int rundir__make(const char *run_dir, struct pintle_err *err)
 	return pintle_err__set(err, -errno, "%s: cannot be made: %s; choose another with --run-dir", run_dir, strerror(errno));
 }
 
+/* Whatever stands there, left by one that died or put there to be waited for (a FIFO) or followed (a link), is not what is written to. */
+static FILE *rundir__make_fresh(const char *fresh)
+{
+	FILE *file;
+	int fd;
+
+	(void)unlink(fresh);
+	fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+	file = fd < 0 ? NULL : fdopen(fd, "w");
+	if (fd >= 0 && !file)
+		close(fd);
+	return file;
+}
+
 int rundir__replace(const char *run_dir, const char *stem, const char *pin_dir, int (*put)(FILE *file, const void *arg),
 		    const void *arg, struct pintle_err *err)
 {
@@ -81,7 +102,7 @@ int rundir__replace(const char *run_dir, const char *stem, const char *pin_dir, 
 	if (rundir__path(run_dir, stem, pin_dir, ".json", path, sizeof(path)) ||
 	    rundir__path(run_dir, stem, pin_dir, ".new", fresh, sizeof(fresh)))
 		return pintle_err__set(err, -ENAMETOOLONG, "%s: the path is too long", run_dir);
-	file = fopen(fresh, "we");
+	file = rundir__make_fresh(fresh);
 	if (!file)
 		return pintle_err__set(err, -errno, "%s: cannot be written: %s", fresh, strerror(errno));
 	error = put(file, arg);
@@ -95,33 +116,43 @@ int rundir__replace(const char *run_dir, const char *stem, const char *pin_dir, 
 	return pintle_err__set(err, error, "%s: cannot be written: %s", path, strerror(-error));
 }
 
-static int rundir__read(FILE *file, char **ret_text, size_t *ret_bytes)
-{
-	struct stat st;
-	char *text;
-
-	if (fstat(fileno(file), &st) || !S_ISREG(st.st_mode) || st.st_size > RUNDIR_MAX_BYTES)
-		return -EINVAL;
-	text = malloc((size_t)st.st_size + 1);
-	if (!text)
-		return -ENOMEM;
-	*ret_bytes = fread(text, 1, (size_t)st.st_size, file);
-	*ret_text = text;
-	return 0;
-}
-
 int rundir__slurp(const char *run_dir, const char *stem, const char *pin_dir, char **ret_text, size_t *ret_bytes,
 		  struct pintle_err *err)
 {
 	char path[PATH_MAX];
-	FILE *file;
-	int error;
 
 	if (rundir__path(run_dir, stem, pin_dir, ".json", path, sizeof(path)))
 		return pintle_err__set(err, -ENAMETOOLONG, "%s: the path is too long", run_dir);
-	file = fopen(path, "re");
-	error = file ? rundir__read(file, ret_text, ret_bytes) : -errno;
-	if (file)
-		fclose(file);
-	return error ? pintle_err__set(err, error, "%s: cannot be read: %s", path, strerror(-error)) : 0;
+	return wholefile__read(path, RUNDIR_MAX_BYTES, ret_text, ret_bytes, err);
+}
+
+int rundir__lock(const char *run_dir, const char *stem, const char *pin_dir, uint64_t wait_ns, int *ret_fd,
+		 struct pintle_err *err)
+{
+	struct timespec pause = { .tv_nsec = LOCK_LOOK_NS };
+	uint64_t end_ns = clock__monotonic_ns() + wait_ns;
+	char path[PATH_MAX];
+	int fd, error = rundir__make(run_dir, err);
+
+	if (error)
+		return error;
+	if (rundir__path(run_dir, stem, pin_dir, ".lock", path, sizeof(path)))
+		return pintle_err__set(err, -ENAMETOOLONG, "%s: the path is too long", run_dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	if (fd < 0)
+		return pintle_err__set(err, -errno, "%s: cannot be opened: %s; choose another directory with --run-dir", path,
+				       strerror(errno));
+	while (flock(fd, LOCK_EX | LOCK_NB)) {
+		error = errno;
+		if (error != EINTR && (error != EWOULDBLOCK || clock__monotonic_ns() >= end_ns)) {
+			close(fd);
+			return error != EWOULDBLOCK
+				       ? pintle_err__set(err, -error, "%s: cannot be locked: %s", path, strerror(error))
+				       : pintle_err__set(err, -EBUSY, "another command holds %s; try again when it has ended",
+							 path);
+		}
+		(void)nanosleep(&pause, NULL);
+	}
+	*ret_fd = fd;
+	return 0;
 }

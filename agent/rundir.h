@@ -4,6 +4,7 @@
 #define PINTLE_AGENT_RUNDIR_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "agent/err.h"
@@ -16,8 +17,14 @@ int rundir__make(const char *run_dir, struct pintle_err *err);
 /* RUN_DIR/STEM-<hash>.json, made by `put` (0 or -errno), appears at once: written beside and renamed. Makes the directory. */
 int rundir__replace(const char *run_dir, const char *stem, const char *pin_dir, int (*put)(FILE *file, const void *arg),
 		    const void *arg, struct pintle_err *err);
-/* All of it, the caller's to free; no terminator. -ENOENT; -EINVAL when it is no file or beyond 64 MiB. */
+/* All of it, the caller's to free. -ENOENT, and as wholefile__read() with at most 64 MiB: never hangs on a FIFO. */
 int rundir__slurp(const char *run_dir, const char *stem, const char *pin_dir, char **ret_text, size_t *ret_bytes,
 		  struct pintle_err *err);
+/*
+ * Holds RUN_DIR/STEM-<hash>.lock against other holders, in other processes too, until the descriptor is closed (the caller's). Makes the directory. Waits at most
+ * wait_ns; -EBUSY then, with a message that names the file.
+ */
+int rundir__lock(const char *run_dir, const char *stem, const char *pin_dir, uint64_t wait_ns, int *ret_fd,
+		 struct pintle_err *err);
 
 #endif

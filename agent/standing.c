@@ -76,6 +76,14 @@ bool standing__step_down(struct standing *s)
 	return true;
 }
 
+void standing__pin(struct standing *s, enum standing_pin how, uint32_t model)
+{
+	s->pin = (uint8_t)how;
+	s->pinned = how == STANDING_PIN_MODEL ? model : 0;
+	if (how == STANDING_FREE)
+		s->is_plain = false;
+}
+
 void standing__configure(struct standing *s, uint32_t model)
 {
 	s->is_plain = false;

@@ -35,6 +35,9 @@ void standing__promote(struct standing *s, uint32_t model);
 void standing__refuse(struct standing *s, uint32_t model);
 /* Production goes one rung down and is refused. False: there is none. */
 bool standing__step_down(struct standing *s);
+/* The operator's word: `model` with STANDING_PIN_MODEL only. STANDING_FREE leaves it to the guard again, which also leads out of plain, where there
+ * is nothing left that the guard could go back to: the models that are left, without any gains alone. What was refused stays refused. */
+void standing__pin(struct standing *s, enum standing_pin how, uint32_t model);
 /* The configuration names another model for production: it goes on top, refused before or not. 0: gains alone. */
 void standing__configure(struct standing *s, uint32_t model);
 

@@ -74,10 +74,16 @@ static void settle_production(struct steward *s, struct steward_entry *e)
 		standing->pin = STANDING_FREE;
 }
 
-void steward__put_in_force(struct steward *s, struct steward_entry *e, bool is_production_new)
+static bool is_same(const struct table_classes *a, const struct table_classes *b)
+{
+	return a->slot == b->slot && a->is_plain == b->is_plain && a->holdout == b->holdout && a->canary == b->canary;
+}
+
+void steward__put_in_force(struct steward *s, struct steward_entry *e)
 {
 	struct learner_service *service = &s->services[index_of(s, e)];
 	struct table_classes classes = { .slot = (uint16_t)(e->slot + 1) };
+	uint32_t production = e->production, candidate = e->candidate;
 	const struct mlp *nets[LEARNER_VARIANTS];
 
 	settle_production(s, e);
@@ -92,31 +98,34 @@ void steward__put_in_force(struct steward *s, struct steward_entry *e, bool is_p
 	service->is_stale |= nets[0] != service->nets[0] || nets[1] != service->nets[1];
 	service->nets[0] = nets[0];
 	service->nets[1] = nets[1];
-	if (is_production_new)
+	if (e->production != production || e->is_plain != e->classes.is_plain)
 		guard__restart(&e->guard);
-	e->is_disturbed = true;
+	else if (e->candidate != candidate)
+		guard__restart_candidate(&e->guard);
+	/* A window goes on over what changes nothing: a reload, a pod that comes or goes. Else whoever reloads often switches the guard off. */
+	e->is_disturbed |= e->production != production || e->candidate != candidate || !is_same(&classes, &e->classes);
+	e->classes = classes;
 	s->is_dirty = true;
 }
 
 /* ---- configuration and files ---- */
 
 /* The configured production model, when it is another one than the standing knows of. */
-static bool configure(struct steward *s, struct steward_entry *e)
+static void configure(struct steward *s, struct steward_entry *e)
 {
 	uint32_t wanted = models__wanted(s->models, MODELS_PRODUCTION), before = e->production;
 
 	if (!models__is_known(s->models, MODELS_PRODUCTION) || (e->m.has_configured && e->m.configured == wanted))
-		return false;
+		return;
 	e->m.configured = wanted;
 	if (!e->m.has_configured && s->is_distrusted) {
 		e->m.has_configured = true;
-		return false;
+		return;
 	}
 	e->m.has_configured = true;
 	standing__configure(&e->m.standing, wanted);
 	e->is_plain = false;
 	steward__note(s, e, "configured", before, wanted, "the configuration names it");
-	return true;
 }
 
 static bool is_used(void *arg, uint32_t crc32c)
@@ -138,10 +147,8 @@ static bool is_used(void *arg, uint32_t crc32c)
 static void put_all_in_force(struct steward *s)
 {
 	for (uint32_t i = 0; i < s->nr_entries; i++) {
-		struct steward_entry *e = s->entries[i];
-		bool is_new = configure(s, e);
-
-		steward__put_in_force(s, e, is_new);
+		configure(s, s->entries[i]);
+		steward__put_in_force(s, s->entries[i]);
 	}
 	models__keep(s->models, is_used, s);
 }
@@ -178,7 +185,7 @@ static void act(struct steward *s, struct steward_entry *e, enum guard_verdict v
 	} else if (!standing__step_down(&e->m.standing)) {
 		return; /* plain already: as slow as the holdout is no fault of a policy */
 	}
-	steward__put_in_force(s, e, verdict != GUARD_DROP_CANDIDATE);
+	steward__put_in_force(s, e);
 	if (verdict == GUARD_PROMOTE)
 		steward__note(s, e, "promoted", production, candidate, reason);
 	else if (verdict == GUARD_DROP_CANDIDATE)

@@ -20,7 +20,7 @@ void steward__close(struct steward *s);
 void steward__refresh(struct steward *s, const struct pintle_config *config);
 /* Windows, files, state. Bounded: nothing but a comparison until something is due. */
 void steward__tick(struct steward *s, uint64_t now_ns);
-/* Looks for a request of the command line. */
-void steward__look_at_requests(struct steward *s, uint64_t now_ns);
+/* Looks for a request of the command line; how many it carried out (0 or 1). Those need no new layout of the tables. */
+uint32_t steward__look_at_requests(struct steward *s, uint64_t now_ns);
 
 #endif

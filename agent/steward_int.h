@@ -34,8 +34,9 @@ struct steward_entry {
 	/* in force */
 	uint32_t production, candidate;
 	bool is_plain;
+	struct table_classes classes;
 	/* the window under way */
-	bool is_disturbed; /* something changed in it */
+	bool is_disturbed; /* what is in force changed in it */
 	bool has_before;
 	struct guard_counts before[PINTLE_NR_CLASSES];
 	struct guard guard;
@@ -82,7 +83,7 @@ struct steward {
 };
 
 /* steward.c */
-void steward__put_in_force(struct steward *s, struct steward_entry *e, bool is_production_new);
+void steward__put_in_force(struct steward *s, struct steward_entry *e);
 void steward__note(struct steward *s, const struct steward_entry *e, const char *what, uint32_t from, uint32_t to,
 		   const char *reason);
 uint32_t steward__candidate_wanted(const struct steward *s);

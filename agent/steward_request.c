@@ -57,7 +57,7 @@ static bool is_meant(const struct request *r, const struct steward_entry *e)
 /* ---- pin, unpin, rollback ---- */
 
 /* "plain", "gains", "model" (of the configuration), "candidate", a known file's name, or a CRC in hex. */
-static bool resolve(struct answer *a, const char *name, uint8_t *ret_pin, uint32_t *ret_model)
+static bool resolve(struct answer *a, const char *name, enum standing_pin *ret_pin, uint32_t *ret_model)
 {
 	struct steward *s = a->s;
 	char *end;
@@ -85,13 +85,12 @@ static bool resolve(struct answer *a, const char *name, uint8_t *ret_pin, uint32
 	return false;
 }
 
-static void pin(struct answer *a, struct steward_entry *e, uint8_t how, uint32_t model)
+static void pin(struct answer *a, struct steward_entry *e, enum standing_pin how, uint32_t model)
 {
 	uint32_t before = e->production;
 
-	e->m.standing.pin = how;
-	e->m.standing.pinned = model;
-	steward__put_in_force(a->s, e, true);
+	standing__pin(&e->m.standing, how, model);
+	steward__put_in_force(a->s, e);
 	steward__note(a->s, e, how == STANDING_FREE ? "unpinned" : "pinned", before, e->production,
 		      "asked for by the operator");
 	a->done++;
@@ -107,10 +106,10 @@ static void roll_back(struct answer *a, struct steward_entry *e)
 	}
 	if (candidate) {
 		standing__refuse(&e->m.standing, candidate);
-		steward__put_in_force(a->s, e, false);
+		steward__put_in_force(a->s, e);
 		steward__note(a->s, e, "candidate dropped", candidate, production, "asked for by the operator");
 	} else if (standing__step_down(&e->m.standing)) {
-		steward__put_in_force(a->s, e, true);
+		steward__put_in_force(a->s, e);
 		steward__note(a->s, e, "rolled back", production, e->production, "asked for by the operator");
 	} else {
 		fail(a, "%s runs plain least-in-flight; there is nothing below it", e->m.name);
@@ -123,7 +122,7 @@ static void change(struct answer *a)
 {
 	const struct request *r = a->request;
 	bool is_pin = !strcmp(r->what, "pin"), is_unpin = !strcmp(r->what, "unpin");
-	uint8_t how = STANDING_FREE;
+	enum standing_pin how = STANDING_FREE;
 	uint32_t model = 0;
 
 	if (is_pin && !resolve(a, r->name, &how, &model))
@@ -280,20 +279,23 @@ static void carry_out(struct steward *s, const struct request *r, uint64_t now_n
 		log_warn("a request of the command line was not answered", log_str("reason", err.msg));
 }
 
-void steward__look_at_requests(struct steward *s, uint64_t now_ns)
+uint32_t steward__look_at_requests(struct steward *s, uint64_t now_ns)
 {
 	char path[PATH_MAX];
 	struct request request;
 	size_t bytes = 0;
 	char *text = NULL;
+	bool is_good;
 
 	if (rundir__path(s->run_dir, STEWARD_REQUEST, s->pin_dir, ".json", path, sizeof(path)) ||
 	    rundir__slurp(s->run_dir, STEWARD_REQUEST, s->pin_dir, &text, &bytes, NULL))
-		return;
+		return 0;
 	(void)unlink(path);
-	if (parse(text, bytes, &request))
+	is_good = parse(text, bytes, &request);
+	if (is_good)
 		carry_out(s, &request, now_ns);
 	else
 		log_warn("a request for the policies is torn or old; it was not carried out", log_str("file", path));
 	free(text);
+	return is_good;
 }

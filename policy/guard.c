@@ -179,22 +179,22 @@ static double cost(const struct guard_counts *c)
 
 /* ---- the guard ---- */
 
-static void drop_joined(struct guard *g)
+static void drop_joined(struct guard_joined *j)
 {
-	memset(g->joined, 0, sizeof(g->joined));
-	g->nr_joined = 0;
+	memset(j, 0, sizeof(*j));
 }
 
-static void restart_candidate(struct guard *g)
+void guard__restart_candidate(struct guard *g)
 {
-	drop_joined(g);
+	drop_joined(&g->for_candidate);
 	g->candidate_strikes = 0;
 	guard_bound__init(&g->bound);
 }
 
 void guard__restart(struct guard *g)
 {
-	restart_candidate(g);
+	guard__restart_candidate(g);
+	drop_joined(&g->for_production);
 	g->production_strikes = 0;
 }
 
@@ -204,32 +204,40 @@ void guard__init(struct guard *g)
 	guard__restart(g);
 }
 
-static bool is_enough(const struct guard *g, bool has_candidate)
+/* One window more; whether the classes that are compared have enough now. They have not and never will: forgotten. */
+static bool join(struct guard_joined *j, const struct guard_counts *window, bool has_canary)
 {
+	bool is_enough = true;
+
+	j->nr++;
 	for (uint32_t c = 0; c < PINTLE_NR_CLASSES; c++) {
-		if (c == PINTLE_CLASS_CANARY && !has_candidate)
+		if (c == PINTLE_CLASS_CANARY && !has_canary)
 			continue;
-		if (g->joined[c].count + g->joined[c].failed < GUARD_MIN_SAMPLES)
-			return false;
+		add_counts(&j->classes[c], &window[c]);
+		is_enough &= j->classes[c].count + j->classes[c].failed >= GUARD_MIN_SAMPLES;
 	}
-	return true;
+	if (!is_enough && j->nr >= GUARD_JOIN_MAX)
+		drop_joined(j);
+	return is_enough;
 }
 
-static void remember(struct guard *g)
+static void remember(struct guard *g, const struct guard_joined *j, uint32_t class)
 {
-	for (uint32_t c = 0; c < PINTLE_NR_CLASSES; c++)
-		g->seen[c] = (struct guard_seen){ .count = g->joined[c].count,
-						  .failed = g->joined[c].failed,
-						  .p50_ns = guard_counts__quantile_ns(&g->joined[c], 0.5),
-						  .p99_ns = guard_counts__quantile_ns(&g->joined[c], 0.99) };
-	g->windows++;
+	const struct guard_counts *c = &j->classes[class];
+
+	g->seen[class] = (struct guard_seen){ .count = c->count,
+					      .failed = c->failed,
+					      .p50_ns = guard_counts__quantile_ns(c, 0.5),
+					      .p99_ns = guard_counts__quantile_ns(c, 0.99) };
 }
 
 static enum guard_verdict judge_candidate(struct guard *g, enum guard_reason *reason)
 {
-	const struct guard_counts *canary = &g->joined[PINTLE_CLASS_CANARY], *holdout = &g->joined[PINTLE_CLASS_HOLDOUT],
-				  *production = &g->joined[PINTLE_CLASS_PRODUCTION];
+	const struct guard_counts *classes = g->for_candidate.classes, *canary = &classes[PINTLE_CLASS_CANARY],
+				  *holdout = &classes[PINTLE_CLASS_HOLDOUT], *production = &classes[PINTLE_CLASS_PRODUCTION];
 
+	remember(g, &g->for_candidate, PINTLE_CLASS_CANARY);
+	*reason = GUARD_UNDECIDED;
 	if (strike(canary, holdout, &g->candidate_strikes, reason))
 		return GUARD_DROP_CANDIDATE;
 	if (canary->count && production->count)
@@ -248,21 +256,42 @@ static enum guard_verdict judge_candidate(struct guard *g, enum guard_reason *re
 	return GUARD_HOLD;
 }
 
-static enum guard_verdict judge(struct guard *g, bool has_candidate, enum guard_reason *reason)
+static enum guard_verdict judge_production(struct guard *g, enum guard_reason *reason)
 {
-	enum guard_verdict verdict = GUARD_HOLD;
-	enum guard_reason why = GUARD_UNDECIDED;
-	bool is_production_bad;
+	const struct guard_counts *classes = g->for_production.classes;
 
+	remember(g, &g->for_production, PINTLE_CLASS_PRODUCTION);
+	remember(g, &g->for_production, PINTLE_CLASS_HOLDOUT);
 	*reason = GUARD_UNDECIDED;
-	if (has_candidate)
+	return strike(&classes[PINTLE_CLASS_PRODUCTION], &classes[PINTLE_CLASS_HOLDOUT], &g->production_strikes, reason)
+		       ? GUARD_DROP_PRODUCTION
+		       : GUARD_HOLD;
+}
+
+/* Each comparison by windows of its own: a candidate that hardly any flow meets holds up no verdict over production. */
+static enum guard_verdict judge(struct guard *g, const struct guard_counts *window, bool has_candidate,
+				enum guard_reason *reason)
+{
+	bool is_candidate = has_candidate && join(&g->for_candidate, window, true);
+	bool is_production = join(&g->for_production, window, false);
+	enum guard_verdict verdict = GUARD_HOLD, of_production = GUARD_HOLD;
+	enum guard_reason why;
+
+	*reason = GUARD_FEW;
+	g->windows += is_candidate || is_production;
+	if (is_candidate) {
 		verdict = judge_candidate(g, reason);
-	is_production_bad = strike(&g->joined[PINTLE_CLASS_PRODUCTION], &g->joined[PINTLE_CLASS_HOLDOUT],
-				   &g->production_strikes, &why);
-	if (verdict != GUARD_HOLD || !is_production_bad)
-		return verdict; /* the candidate first: production's strikes stay, so it is next */
+		drop_joined(&g->for_candidate);
+	}
+	if (is_production) {
+		of_production = judge_production(g, &why);
+		drop_joined(&g->for_production);
+	}
+	/* the candidate first: production's strikes stay, so it is next */
+	if (verdict != GUARD_HOLD || !is_production)
+		return verdict;
 	*reason = why;
-	return GUARD_DROP_PRODUCTION;
+	return of_production;
 }
 
 static bool is_window(struct guard *g, const struct guard_counts *window, uint64_t now_ns, uint64_t window_ns)
@@ -281,28 +310,18 @@ enum guard_verdict guard__window(struct guard *g, const struct guard_counts *win
 
 	if (has_candidate != g->had_candidate) {
 		g->had_candidate = has_candidate;
-		restart_candidate(g);
+		guard__restart_candidate(g);
 	}
 	if (!is_window(g, window, now_ns, window_ns)) {
-		drop_joined(g);
+		drop_joined(&g->for_candidate);
+		drop_joined(&g->for_production);
 		g->invalid++;
 		*ret_reason = GUARD_NO_WINDOW;
 		return GUARD_HOLD;
 	}
-	for (uint32_t c = 0; c < PINTLE_NR_CLASSES; c++)
-		add_counts(&g->joined[c], &window[c]);
-	g->nr_joined++;
-	*ret_reason = GUARD_FEW;
-	if (!is_enough(g, has_candidate)) {
-		if (g->nr_joined >= GUARD_JOIN_MAX)
-			drop_joined(g);
-		return GUARD_HOLD;
-	}
-	remember(g);
-	verdict = judge(g, has_candidate, ret_reason);
-	drop_joined(g);
+	verdict = judge(g, window, has_candidate, ret_reason);
 	if (verdict == GUARD_DROP_CANDIDATE)
-		restart_candidate(g);
+		guard__restart_candidate(g);
 	else if (verdict != GUARD_HOLD)
 		guard__restart(g);
 	return verdict;

@@ -6,6 +6,8 @@
  * Windows are joined until every class that is compared has GUARD_MIN_SAMPLES timed or failed requests, at most GUARD_JOIN_MAX of them; if it is
  * still short then, they are dropped and nothing is decided: a service with hardly any traffic keeps what it has. What is said of a
  * window below is said of such a joined one. Pairing by window takes out what moves all classes alike (load, time of day, a slow pod).
+ * There are two comparisons, each with joined windows of its own: production with the holdout; the candidate with both. So production is
+ * judged as soon as these two have enough, however few requests a candidate gets.
  *
  * Promotion. Of each window d = (log2 p99 + 0.3 mean log2 latency) of production less that of the canary, clipped to +-GUARD_CLIP octaves. The candidate
  * is promoted when the lower bound of the mean of d is above 0: the bound is always valid, so it may be looked at after every window and one may
@@ -90,9 +92,14 @@ struct guard_seen {
 	uint64_t count, failed, p50_ns, p99_ns;
 };
 
+/* The windows of one comparison that are not judged yet. */
+struct guard_joined {
+	struct guard_counts classes[PINTLE_NR_CLASSES];
+	uint32_t nr;
+};
+
 struct guard {
-	struct guard_counts joined[PINTLE_NR_CLASSES];
-	uint32_t nr_joined;
+	struct guard_joined for_production, for_candidate;
 	uint64_t last_ns;
 	uint32_t production_strikes, candidate_strikes;
 	bool had_candidate;
@@ -103,8 +110,10 @@ struct guard {
 };
 
 void guard__init(struct guard *g);
-/* The candidate or production changed: what was counted for the old ones says nothing of the new. */
+/* Production changed: what was counted for the old one says nothing of the new, nor of a candidate beside it. */
 void guard__restart(struct guard *g);
+/* The candidate changed; what is known of production stays. */
+void guard__restart_candidate(struct guard *g);
 /*
  * A window that ended at now_ns (it should be about window_ns long); `window` [PINTLE_NR_CLASSES] as of guard_counts__delta(), NULL: it is
  * none (a change in it, a counter that went back). *ret_reason is always written. After a verdict other than GUARD_HOLD the guard has

@@ -260,6 +260,8 @@ static const struct mistake mistakes[] = {
 	  "f:1: services[0].pods[0].address: :: is the unspecified address" },
 	{ POD("- name: b\n  frontends: []\n  pods:\n  - {address: 10.1.0.1, port: 8080, device: other}\n"),
 	  "f:10: services[1].pods[0]: 10.1.0.1 port 8080 has another device, netns or enforced than in line 5" },
+	{ "services: []\nlearning: {holdout: 26, canary: 50}\n",
+	  "f:2: learning.canary: 50 with learning.holdout 26 leaves 24 percent for production; together at most 75" },
 };
 
 START_TEST(test_mistake)
@@ -404,6 +406,11 @@ START_TEST(test_validate_built)
 		ck_assert_int_eq(config__validate("api", &config, &err), -EINVAL);
 		ck_assert_str_eq(err.msg, "api: services[0].frontends[0].port: 0 is out of range; 1 to 65535");
 		frontend.port = 80;
+		ck_assert_int_eq(config__validate("api", &config, &err), 0);
+		config.learning.holdout = 50;
+		config.learning.canary = 26;
+		ck_assert_int_eq(config__validate("api", &config, &err), -EINVAL);
+		config.learning.canary = 25;
 		ck_assert_int_eq(config__validate("api", &config, &err), 0);
 		service.name = (char *)"a b";
 		ck_assert_int_eq(config__validate("api", &config, &err), -EINVAL);

@@ -208,7 +208,59 @@ START_TEST(few_requests)
 		run.nr[0] = 1000000;
 		ck_assert_int_eq(play(&run, 1, &reason, &windows), GUARD_HOLD);
 		guard__init(&g);
-		ck_assert_uint_eq(g.nr_joined, 0);
+		ck_assert_uint_eq(g.for_production.nr, 0);
+	}
+END_TEST
+
+/* A candidate with few requests, or none (every flow of it is still open), holds up no verdict over production; nor does one that comes and goes. */
+START_TEST(a_starved_candidate_shields_nothing)
+	{
+		static const uint32_t few[] = { 0, 3, 90 };
+		static uint8_t usual[DRAWS], slow[DRAWS];
+		struct guard_counts window[PINTLE_NR_CLASSES];
+		enum guard_verdict verdict = GUARD_HOLD;
+		enum guard_reason reason = GUARD_FEW;
+		struct rng rng = { 8 };
+		struct guard g;
+		uint32_t nr;
+
+		make_table(usual, 1.0);
+		make_table(slow, 4.0);
+		guard__init(&g);
+		for (nr = 0; nr < 3 * GUARD_STRIKES && verdict == GUARD_HOLD; nr++) {
+			fill(&window[PINTLE_CLASS_PRODUCTION], slow, 400, &rng);
+			fill(&window[PINTLE_CLASS_HOLDOUT], usual, 90, &rng);
+			fill(&window[PINTLE_CLASS_CANARY], usual, few[_i % 3], &rng);
+			verdict = guard__window(&g, window, (nr + 1) * S, S, _i < 3 || nr % 2, &reason);
+		}
+		ck_assert_int_eq(verdict, GUARD_DROP_PRODUCTION);
+		ck_assert_int_eq(reason, GUARD_SLOW);
+		ck_assert_uint_eq(nr, 3 * GUARD_STRIKES); /* three windows of 90 are 270 */
+	}
+END_TEST
+
+/* What was counted for a candidate says nothing of the next one, and what is known of production stays. */
+START_TEST(candidates_start_anew)
+	{
+		static uint8_t usual[DRAWS], slow[DRAWS];
+		struct guard_counts window[PINTLE_NR_CLASSES];
+		enum guard_reason reason;
+		struct rng rng = { 9 };
+		struct guard g;
+
+		make_table(usual, 1.0);
+		make_table(slow, 3.0);
+		guard__init(&g);
+		for (uint32_t i = 1; i < GUARD_STRIKES; i++) {
+			for (uint32_t c = 0; c < PINTLE_NR_CLASSES; c++)
+				fill(&window[c], c == PINTLE_CLASS_HOLDOUT ? usual : slow, 400, &rng);
+			ck_assert_int_eq(guard__window(&g, window, i * S, S, true, &reason), GUARD_HOLD);
+		}
+		ck_assert_uint_eq(g.candidate_strikes, GUARD_STRIKES - 1);
+		ck_assert_uint_eq(g.bound.windows, GUARD_STRIKES - 1);
+		guard__restart_candidate(&g);
+		ck_assert_uint_eq(g.candidate_strikes + g.bound.windows, 0);
+		ck_assert_uint_eq(g.production_strikes, GUARD_STRIKES - 1);
 	}
 END_TEST
 
@@ -343,10 +395,10 @@ START_TEST(time_goes_back)
 		for (uint32_t c = 0; c < PINTLE_NR_CLASSES; c++)
 			fill(&window[c], c == PINTLE_CLASS_PRODUCTION ? slow : usual, 150, &rng);
 		guard__window(&g, window, 100 * S, S, false, &reason);
-		ck_assert_uint_eq(g.nr_joined, 1);
+		ck_assert_uint_eq(g.for_production.nr, 1);
 		guard__window(&g, window, 99 * S, S, false, &reason);
 		ck_assert_int_eq(reason, GUARD_NO_WINDOW);
-		ck_assert_uint_eq(g.nr_joined, 0);
+		ck_assert_uint_eq(g.for_production.nr, 0);
 		guard__window(&g, window, 100 * S, S, false, &reason);
 		ck_assert_int_eq(reason, GUARD_FEW);
 		guard__window(&g, window, 200 * S, S, false, &reason); /* asleep */
@@ -368,6 +420,8 @@ int main(void)
 	tcase_add_test(tc, failing_fast_is_no_success);
 	tcase_add_test(tc, a_good_window_forgives);
 	tcase_add_test(tc, few_requests);
+	tcase_add_loop_test(tc, a_starved_candidate_shields_nothing, 0, 6);
+	tcase_add_test(tc, candidates_start_anew);
 	tcase_add_loop_test(tc, bound_is_always_valid, 0, 2);
 	tcase_add_test(tc, bound_closes_in);
 	tcase_add_test(tc, counters_that_go_back);

@@ -401,6 +401,61 @@ START_TEST(test_events_not_writable)
 	}
 END_TEST
 
+static int put_text(FILE *file, const void *arg)
+{
+	return fputs(arg, file) < 0 ? -EIO : 0;
+}
+
+/* A FIFO in the place of a file holds nobody up: it is no file to read, and is replaced like one. */
+START_TEST(test_fifo)
+	{
+		struct pintle_err err = { 0 };
+		char *text = NULL;
+		struct eventtail *tail;
+		struct eventlog *log;
+		size_t bytes = 0;
+		struct stat st;
+
+		alarm(2);
+		ck_assert_int_eq(rundir__path(dir, "policy", "/p", ".json", path, sizeof(path)), 0);
+		ck_assert_int_eq(mkfifo(path, 0600), 0);
+		ck_assert_int_eq(rundir__slurp(dir, "policy", "/p", &text, &bytes, &err), -EINVAL);
+		ck_assert_ptr_null(text);
+		ck_assert_ptr_nonnull(strstr(err.msg, path));
+		ck_assert_int_eq(rundir__path(dir, "policy", "/p", ".new", path, sizeof(path)), 0);
+		ck_assert_int_eq(mkfifo(path, 0600), 0);
+		ck_assert_int_eq(rundir__replace(dir, "policy", "/p", put_text, "{}", &err), 0);
+		ck_assert_int_eq(lstat(path, &st), -1);
+		ck_assert_int_eq(rundir__slurp(dir, "policy", "/p", &text, &bytes, &err), 0);
+		ck_assert_uint_eq(bytes, 2);
+		free(text);
+		ck_assert_int_eq(eventlog__path(dir, "/p", path, sizeof(path)), 0);
+		ck_assert_int_eq(mkfifo(path, 0600), 0);
+		ck_assert_int_eq(eventlog__open(dir, "/p", &log, &err), -ENXIO);
+		ck_assert_int_eq(eventtail__open(dir, "/p", 1, false, &tail, &err), -EINVAL);
+		alarm(0);
+	}
+END_TEST
+
+/* One holder at a time; who waits in vain is told for what. */
+START_TEST(test_lock)
+	{
+		struct pintle_err err = { 0 };
+		int one = -1, other = -1;
+
+		ck_assert_int_eq(rundir__lock(dir, "policy", "/p", 0, &one, &err), 0);
+		ck_assert_int_eq(rundir__lock(dir, "policy", "/p", 30000000, &other, &err), -EBUSY);
+		ck_assert_int_eq(other, -1);
+		ck_assert_ptr_nonnull(strstr(err.msg, ".lock"));
+		ck_assert_int_eq(rundir__lock(dir, "policy", "/other", 0, &other, &err), 0);
+		ck_assert_int_eq(close(other), 0);
+		ck_assert_int_eq(close(one), 0);
+		ck_assert_int_eq(rundir__lock(dir, "policy", "/p", 0, &one, &err), 0);
+		ck_assert_int_eq(close(one), 0);
+		ck_assert_int_eq(rundir__lock("/proc/nowhere/deep", "policy", "/p", 0, &one, &err), -ENOENT);
+	}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("rundir");
@@ -420,6 +475,8 @@ int main(void)
 	tcase_add_test(tc, test_events_rotate);
 	tcase_add_test(tc, test_tail_waits_for_whole_lines);
 	tcase_add_test(tc, test_events_not_writable);
+	tcase_add_test(tc, test_lock);
+	tcase_add_test(tc, test_fifo);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -73,6 +73,26 @@ START_TEST(pins_come_first)
 	}
 END_TEST
 
+/* Rolled back to plain, a service would stay there for ever: unpin tries gains again, and forgives no model. */
+START_TEST(unpin_leads_out_of_plain)
+	{
+		struct standing s = { 0 };
+
+		standing__configure(&s, 11);
+		ck_assert(standing__step_down(&s) && standing__step_down(&s));
+		ck_assert_uint_eq(production(&s, true), 0);
+		standing__pin(&s, STANDING_PIN_MODEL, 44);
+		ck_assert_uint_eq(production(&s, false), 44);
+		standing__pin(&s, STANDING_PIN_PLAIN, 0);
+		ck_assert_uint_eq(production(&s, true), 0);
+		standing__pin(&s, STANDING_FREE, 0);
+		ck_assert_uint_eq(production(&s, false), 0);
+		ck_assert(standing__has_refused(&s, 11));
+		ck_assert(standing__step_down(&s));
+		ck_assert_uint_eq(production(&s, true), 0);
+	}
+END_TEST
+
 /* Bounded: the oldest is forgotten, nothing stands twice. */
 START_TEST(lists_are_bounded)
 	{
@@ -103,6 +123,7 @@ int main(void)
 	tcase_add_test(tc, down_to_plain);
 	tcase_add_test(tc, configured_again);
 	tcase_add_test(tc, pins_come_first);
+	tcase_add_test(tc, unpin_leads_out_of_plain);
 	tcase_add_test(tc, lists_are_bounded);
 	suite_add_tcase(s, tc);
 	runner = srunner_create(s);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What a steward believes of the file that another left: all of it or nothing. */
+/* What a steward believes of the file that another left: all of it or nothing. And what disturbs a window of the guard, and what does not. */
 #include <check.h>
 #include <errno.h>
 #include <limits.h>
@@ -8,8 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/clock.h"
 #include "agent/rundir.h"
 #include "agent/steward_int.h"
+#include "tests/unit/tables_rig.h"
 
 #define ENTRY                                                                                                          \
 	"{\"service\": \"shop/web\", \"family\": 4, \"models\": [11, 4294967295], \"plain\": true, \"refused\": [7], " \
@@ -111,6 +113,85 @@ START_TEST(lies_are_refused)
 	}
 END_TEST
 
+/* ---- windows and requests ---- */
+
+static bool disturbs(struct steward *s, struct steward_entry *e)
+{
+	bool is_disturbed;
+
+	steward__put_in_force(s, e);
+	is_disturbed = e->is_disturbed;
+	e->is_disturbed = false;
+	return is_disturbed;
+}
+
+/* The same again, as after every reload and every pod that comes or goes, is no end of a window; what flows are sorted by is. */
+START_TEST(only_changes_disturb)
+	{
+		struct pintle_config *config = rig__two_services();
+		static struct steward_entry entry, *entries[] = { &entry };
+		static struct steward s;
+		struct pintle_err err = { 0 };
+
+		rig__begin(8, 16, 0);
+		config->services[0].policy = PINTLE_POLICY_SCORE;
+		rig__apply(config);
+		s = (struct steward){ .tables = rig.t, .config = config, .entries = entries, .nr_entries = 1 };
+		entry = (struct steward_entry){ .slot = 4 };
+		strcpy(entry.m.name, config->services[0].name);
+		ck_assert_int_eq(tables__service_ids(rig.t, entry.m.name, 4, &entry.id), 0);
+		ck_assert_int_eq(models__open("/nowhere", "/pins", &s.models, &err), 0);
+		guard__init(&entry.guard);
+
+		ck_assert(disturbs(&s, &entry));
+		entry.guard.production_strikes = 2;
+		ck_assert(!disturbs(&s, &entry));
+		rig__apply(config);
+		ck_assert(!disturbs(&s, &entry));
+		ck_assert_uint_eq(entry.guard.production_strikes, 2);
+		ck_assert_uint_eq(tables__classes(rig.t, entry.id).slot, 5);
+		config->learning.holdout++;
+		ck_assert(disturbs(&s, &entry));
+		ck_assert_uint_eq(entry.guard.production_strikes, 2);
+		entry.m.standing.pin = STANDING_PIN_PLAIN;
+		ck_assert(disturbs(&s, &entry));
+		ck_assert_uint_eq(entry.guard.production_strikes, 0);
+		ck_assert(!disturbs(&s, &entry));
+		models__close(s.models);
+		rig__end();
+		config_make__free(config);
+	}
+END_TEST
+
+static uint32_t look_at(struct steward *s, const char *text)
+{
+	struct pintle_err err = { 0 };
+
+	ck_assert_int_eq(rundir__replace(dir, STEWARD_REQUEST, "/pins", put_text, text, &err), 0);
+	return steward__look_at_requests(s, clock__monotonic_ns());
+}
+
+/* Each request that the steward takes is told from those that ask for a new layout of the tables. */
+START_TEST(requests_are_counted)
+	{
+		static struct steward s;
+		char text[256], path[PATH_MAX];
+
+		snprintf(dir, sizeof(dir), "/tmp/check_steward.%d", (int)getpid());
+		s = (struct steward){ .run_dir = dir, .pin_dir = "/pins" };
+		ck_assert_uint_eq(steward__look_at_requests(&s, 0), 0);
+		snprintf(text, sizeof(text),
+			 "{\"id\": \"1\", \"time_ns\": %.0f, \"what\": \"explain\", \"service\": \"a\", \"name\": \"\"}",
+			 (double)clock__realtime_ns());
+		ck_assert_uint_eq(look_at(&s, text), 1);
+		ck_assert_uint_eq(steward__look_at_requests(&s, 0), 0);
+		ck_assert_uint_eq(look_at(&s, "{\"id\": \"1\", \"time_ns\": 5}"), 0);
+		ck_assert_int_eq(rundir__path(dir, STEWARD_ANSWER, "/pins", ".json", path, sizeof(path)), 0);
+		ck_assert_int_eq(unlink(path), 0);
+		ck_assert_int_eq(rmdir(dir), 0);
+	}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("steward");
@@ -121,6 +202,8 @@ int main(void)
 	tcase_add_test(tc, a_whole_file_is_believed);
 	tcase_add_test(tc, a_torn_file_is_refused);
 	tcase_add_loop_test(tc, lies_are_refused, 0, sizeof(lies) / sizeof(lies[0]));
+	tcase_add_test(tc, only_changes_disturb);
+	tcase_add_test(tc, requests_are_counted);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
