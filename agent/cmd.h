@@ -30,7 +30,7 @@ struct cmd_args {
 
 	/* global */
 	const char *pin_dir;
-	const char *run_dir; /* names.json, events.jsonl */
+	const char *run_dir; /* what the agent keeps: rundir.h */
 	uint32_t format;     /* enum out_format */
 	uint32_t verbose;    /* number of -v */
 

@@ -111,6 +111,7 @@ void config__free(struct pintle_config *config)
 	free(config->services);
 	free(config->learning.model);
 	free(config->learning.candidate);
+	free(config->text);
 	free(config);
 }
 
@@ -142,6 +143,11 @@ int config__load_file(const char *path, size_t max_bytes, struct pintle_config *
 	if (error)
 		return error;
 	error = config__parse(path, text, bytes, ret_config, err);
-	free(text);
-	return error;
+	if (error) {
+		free(text);
+		return error;
+	}
+	(*ret_config)->text = text;
+	(*ret_config)->text_bytes = bytes;
+	return 0;
 }
