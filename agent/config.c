@@ -111,6 +111,7 @@ void config__free(struct pintle_config *config)
 	free(config->services);
 	free(config->learning.model);
 	free(config->learning.candidate);
+	free(config->name);
 	free(config->text);
 	free(config);
 }
@@ -123,7 +124,8 @@ int config__parse(const char *name, const void *text, size_t text_bytes, struct 
 
 	if (error)
 		return error;
-	error = config__validate(name, config, err);
+	config->name = strdup(name);
+	error = config->name ? config__validate(name, config, err) : pintle_err__set(err, -ENOMEM, "%s: out of memory", name);
 	if (error) {
 		config__free(config);
 		return error;
