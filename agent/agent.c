@@ -164,10 +164,13 @@ static int open_learn_timer(struct agent *a, struct pintle_err *err)
 
 int agent__open(struct agent *a, const struct cmd_args *args, struct pintle_err *err)
 {
+	struct pintle_config defaults = { 0 };
 	int code;
 
 	memset(a, 0, sizeof(*a));
 	a->args = args;
+	config__set_defaults(&defaults);
+	a->rejects_per_s = defaults.rejects_per_s;
 	a->delivery = (struct delivery_writer){ .run_dir = args->run_dir, .pin_dir = args->pin_dir };
 	/* what can fail for reasons of this process comes before anything of the machine is changed */
 	code = netinfo__open(&a->ni, err);
@@ -192,7 +195,11 @@ int agent__open(struct agent *a, const struct cmd_args *args, struct pintle_err 
 	code = open_learn_timer(a, err);
 	if (!code)
 		code = agent__open_events(a, err);
-	return code ? code : open_source(a, err);
+	if (!code)
+		code = open_source(a, err);
+	if (!code && !a->config && datapath__maps(a->dp)->ctl->generation)
+		agent__go_on(a);
+	return code;
 }
 
 int agent__run(struct agent *a, struct pintle_err *err)

@@ -43,6 +43,7 @@ struct agent {
 	int learn_fd; /* timer of the learner */
 	struct sweeper sweeper;
 	struct pintle_config *config; /* in force; NULL before the first */
+	uint32_t rejects_per_s;	      /* of it; the default before the first */
 	uint32_t seen_requests;	      /* of ctl */
 	uint64_t last_tick_ns;
 	uint64_t next_reap_ns, next_uplinks_ns;
@@ -63,6 +64,8 @@ int agent__run(struct agent *a, struct pintle_err *err);
 /* agent_config.c: takes the new configuration (always; freed if refused) or, with NULL, applies the one in force again. */
 int agent__apply(struct agent *a, struct pintle_config *config, struct pintle_err *err);
 void agent__on_source(void *arg); /* the source has something */
+/* The source has given nothing that can be used, but the tables that were adopted are: go on with the copy of what was in force. */
+void agent__go_on(struct agent *a);
 void agent__on_netinfo(void *arg);
 /* Takes pods that went out of the services, and those that are back in. */
 void agent__follow_pods(struct agent *a, uint64_t now_ns);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Configurations coming in, and the network changing around them. */
 #include <errno.h>
+#include <limits.h>
 
 #include "agent/agent.h"
 #include "agent/clock.h"
+#include "agent/keptconfig.h"
 #include "agent/log.h"
 #include "agent/names.h"
 
@@ -21,6 +23,16 @@ static void write_names(struct agent *a)
 
 	if (names__write(a->args->run_dir, a->args->pin_dir, a->config, &err) < 0)
 		log_warn("names for the command line not written", log_str("reason", err.msg));
+}
+
+/* For the next agent, should its file be broken then. */
+static void keep(struct agent *a)
+{
+	struct pintle_err err = { 0 };
+
+	if (keptconfig__write(a->args->run_dir, a->args->pin_dir, a->config, &err))
+		log_warn_limited("no copy of the configuration kept: an agent that restarts with a broken file would have none",
+				 log_str("reason", err.msg));
 }
 
 int agent__apply(struct agent *a, struct pintle_config *config, struct pintle_err *err)
@@ -41,6 +53,7 @@ int agent__apply(struct agent *a, struct pintle_config *config, struct pintle_er
 	if (config) {
 		config__free(a->config);
 		a->config = config;
+		a->rejects_per_s = config->rejects_per_s;
 	}
 	log_info("configuration applied", log_uint("services", applied.services), log_uint("frontends", applied.frontends),
 		 log_uint("pods", applied.pods), log_uint("changed_services", applied.changed_services),
@@ -48,6 +61,7 @@ int agent__apply(struct agent *a, struct pintle_config *config, struct pintle_er
 		 log_uint("lingering_pods", applied.lingering_pods), log_double("seconds", applied.seconds));
 	a->applied_s = applied.seconds;
 	write_names(a);
+	keep(a);
 	learner__refresh(a->learner, a->config);
 	steward__refresh(a->steward, a->config);
 	return paths__refresh(a->paths, a->config, clock__monotonic_ns(), err);
@@ -64,6 +78,28 @@ void agent__on_source(void *arg)
 		code = agent__apply(a, config, &err);
 	if (code)
 		log_error("configuration refused; the one in force stays", log_str("reason", err.msg));
+}
+
+void agent__go_on(struct agent *a)
+{
+	const char *file = a->args->config_file,
+		   *fix = file ? "mend it: it is taken as soon as it is good" : "start with -c FILE";
+	struct pintle_config *config = NULL;
+	struct pintle_err err = { 0 };
+	char copy[PATH_MAX];
+	int code = keptconfig__load(a->args->run_dir, a->args->pin_dir, &config, &err);
+
+	if (!code)
+		code = agent__apply(a, config, &err);
+	if (!a->config)
+		log_warn("no configuration: traffic goes on with the tables as they are, gains stand still until there is one",
+			 log_str("config", file ? file : "none"), log_str("no_copy", err.msg),
+			 log_uint("rejects_per_second", a->rejects_per_s), log_str("fix", fix));
+	else if (!keptconfig__path(a->args->run_dir, a->args->pin_dir, copy, sizeof(copy)))
+		log_warn("going on with the copy of the configuration that was in force", log_str("copy", copy),
+			 log_str("config", file ? file : "none"), log_str("fix", fix));
+	if (code && a->config)
+		log_warn("the copy is in force, but not all of it is followed", log_str("reason", err.msg));
 }
 
 void agent__on_netinfo(void *arg)

@@ -15,7 +15,7 @@
 /* Refills what the programs may reject until the next tick: rate * time, at most one second's worth saved up. */
 static void refill_rejects(struct agent *a, struct pintle_ctl *ctl, uint64_t elapsed_ns)
 {
-	double rate = a->config ? (double)a->config->rejects_per_s : 0.0;
+	double rate = (double)a->rejects_per_s;
 	int32_t have = __atomic_load_n(&ctl->reject_budget, __ATOMIC_RELAXED), add;
 
 	a->reject_carry += rate * (double)elapsed_ns / 1e9;

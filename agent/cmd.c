@@ -52,5 +52,7 @@ int cmd__fail(const struct cmd_args *args, const struct pintle_err *err)
 	buf__free(&clean);
 	if (args->format != OUT_TEXT)
 		cmd__error_document(args, err);
+	if (err->is_usage)
+		return CMD_USAGE;
 	return err->code == -EOPNOTSUPP ? CMD_UNSUPPORTED : CMD_FAILURE;
 }

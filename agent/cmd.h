@@ -30,7 +30,7 @@ struct cmd_args {
 
 	/* global */
 	const char *pin_dir;
-	const char *run_dir; /* names.json, events.jsonl */
+	const char *run_dir; /* what the agent keeps: rundir.h */
 	uint32_t format;     /* enum out_format */
 	uint32_t verbose;    /* number of -v */
 
@@ -92,8 +92,8 @@ bool cmd__sizes_kept(const struct cmd_args *args, const struct pintle_meta *meta
 #define CMD_SIZES_BYTES 256
 #define CMD_SIZES_FIX "sizes are given once, when the maps are made: pintle detach (it drains), then attach with the new sizes"
 
-/* Prints "pintle VERB: message" on stderr, once, and returns the exit code for err->code: -EOPNOTSUPP is CMD_UNSUPPORTED,
- * the rest is CMD_FAILURE. With json/jsonl output, stdout gets {"error": {"code": "ENOENT", "message": ...}} so that a reader always
+/* Prints "pintle VERB: message" on stderr, once, and returns the exit code: CMD_USAGE when err->is_usage, CMD_UNSUPPORTED for
+ * -EOPNOTSUPP, else CMD_FAILURE. With json/jsonl output, stdout gets {"error": {"code": "ENOENT", "message": ...}} so that a reader always
  * finds a document. */
 int cmd__fail(const struct cmd_args *args, const struct pintle_err *err);
 

@@ -11,6 +11,7 @@
 #include "agent/datapath.h"
 #include "agent/delivery.h"
 #include "agent/datapath_dev.h"
+#include "agent/keptconfig.h"
 #include "agent/lifemark.h"
 #include "agent/names.h"
 #include "agent/netinfo.h"
@@ -292,6 +293,16 @@ static void tell_views(const struct attach *attach)
 		fprintf(stderr, "pintle attach: %s; reasons of delivery will be unknown\n", err.msg);
 }
 
+/* For an agent whose file is broken. */
+static void keep(struct attach *attach)
+{
+	struct pintle_err err = { 0 };
+
+	if (keptconfig__write(attach->args->run_dir, attach->args->pin_dir, attach->config, &err))
+		fprintf(stderr, "pintle attach: %s; an agent that starts with a broken file will have no copy to go on with\n",
+			err.msg);
+}
+
 int cmd_attach(const struct cmd_args *args)
 {
 	struct attach attach = { .args = args };
@@ -300,8 +311,10 @@ int cmd_attach(const struct cmd_args *args)
 
 	datapath__set_verbose(args->verbose >= 2);
 	ret = run(&attach, &err);
-	if (!ret && attach.config)
+	if (!ret && attach.config) {
 		tell_views(&attach);
+		keep(&attach);
+	}
 	if (!ret && lifemark__write(args->run_dir, args->pin_dir, &err))
 		fprintf(stderr, "pintle attach: %s; should the pins be taken away, nothing will tell that a table was lost\n",
 			err.msg);

@@ -9,6 +9,7 @@
 #include "agent/clock.h"
 #include "agent/cmd.h"
 #include "agent/datapath.h"
+#include "agent/keptconfig.h"
 #include "agent/lifemark.h"
 
 #define SWEEP_BUCKETS 65536u
@@ -111,6 +112,8 @@ static int run(struct detach *detach, struct pintle_err *err)
 	detach->removed = !ret;
 	if (!ret || ret == -ENOENT) /* from here on there is no table that could be missed */
 		ret = lifemark__remove(args->run_dir, args->pin_dir, err);
+	if (!ret)
+		ret = keptconfig__remove(args->run_dir, args->pin_dir, err);
 	return ret;
 }
 

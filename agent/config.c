@@ -111,6 +111,8 @@ void config__free(struct pintle_config *config)
 	free(config->services);
 	free(config->learning.model);
 	free(config->learning.candidate);
+	free(config->name);
+	free(config->text);
 	free(config);
 }
 
@@ -122,7 +124,8 @@ int config__parse(const char *name, const void *text, size_t text_bytes, struct 
 
 	if (error)
 		return error;
-	error = config__validate(name, config, err);
+	config->name = strdup(name);
+	error = config->name ? config__validate(name, config, err) : pintle_err__set(err, -ENOMEM, "%s: out of memory", name);
 	if (error) {
 		config__free(config);
 		return error;
@@ -142,6 +145,11 @@ int config__load_file(const char *path, size_t max_bytes, struct pintle_config *
 	if (error)
 		return error;
 	error = config__parse(path, text, bytes, ret_config, err);
-	free(text);
-	return error;
+	if (error) {
+		free(text);
+		return error;
+	}
+	(*ret_config)->text = text;
+	(*ret_config)->text_bytes = bytes;
+	return 0;
 }

@@ -79,6 +79,10 @@ struct pintle_config {
 	uint32_t agent_absence_s; /* 300; 4..86400 */
 	uint32_t rejects_per_s;	  /* 100; 0..100000 */
 	double externality;	  /* x of psi, 1.0; 0..2 */
+	char *name;		  /* of the file, for messages; NULL = none */
+	/* what config__load_file() read, until keptconfig.h has kept it; NULL = none */
+	char *text;
+	size_t text_bytes;
 };
 
 #define CONFIG_MAX_BYTES (64u << 20) /* the largest file that commands read; 64k pods take about 6 MB */

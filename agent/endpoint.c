@@ -16,8 +16,10 @@ const char *proto_name(uint8_t proto)
 
 static int endpoint__fail(const char *text, bool with_proto, struct pintle_err *err)
 {
-	return pintle_err__set(err, -EINVAL, "\"%.100s\" is not ADDRESS:PORT%s, as in 10.0.0.1:80%s or [2001:db8::1]:80%s",
-			       text, with_proto ? "/PROTOCOL" : "", with_proto ? "/tcp" : "", with_proto ? "/udp" : "");
+	int code = pintle_err__set(err, -EINVAL, "\"%.100s\" is not ADDRESS:PORT%s, as in 10.0.0.1:80%s or [2001:db8::1]:80%s",
+				   text, with_proto ? "/PROTOCOL" : "", with_proto ? "/tcp" : "", with_proto ? "/udp" : "");
+
+	return pintle_err__usage(err, code);
 }
 
 static uint8_t proto_by_name(const char *name)

@@ -16,7 +16,8 @@ struct endpoint {
 	uint8_t proto; /* IPPROTO_*; 0 = none written */
 };
 
-/* `with_proto`: "/tcp" or "/udp" must follow; otherwise it must not. -EINVAL with an example of the form. */
+/* `with_proto`: "/tcp" or "/udp" must follow; otherwise it must not. -EINVAL, as of the command line
+ * (is_usage), with an example of the form. */
 int endpoint__parse(const char *text, bool with_proto, struct endpoint *ret, struct pintle_err *err);
 /* The protocol is written when it is not 0. */
 void endpoint__format(const struct endpoint *endpoint, char out[ENDPOINT_BYTES]);

@@ -12,10 +12,18 @@ int pintle_err__set(struct pintle_err *err, int code, const char *fmt, ...)
 	if (!err)
 		return code;
 	err->code = code;
+	err->is_usage = false;
 	va_start(args, fmt);
 	if (vsnprintf(err->msg, sizeof(err->msg), fmt, args) < 0)
 		err->msg[0] = '\0';
 	va_end(args);
+	return code;
+}
+
+int pintle_err__usage(struct pintle_err *err, int code)
+{
+	if (err)
+		err->is_usage = true;
 	return code;
 }
 

@@ -91,9 +91,9 @@ int paths__vet(const struct netinfo *ni, const struct pintle_config *config, str
 			ip_addr__format(&pod->addr, text, sizeof(text));
 			return pintle_err__set(
 				err, -EINVAL,
-				"line %d: service %s: pod %s is an address of this node (a hostNetwork pod): not supported; leave this "
+				"%s:%d: service %s: pod %s is an address of this node (a hostNetwork pod): not supported; leave this "
 				"service to kube-proxy or give the pod its own network",
-				pod->line, service->name, text);
+				config->name ? config->name : "configuration", pod->line, service->name, text);
 		}
 	}
 	return 0;

@@ -48,7 +48,7 @@ void paths__set_hook(struct paths *paths, bool hook_is_xdp);
  * uplinks that differ, or unknown) compares nothing. Before paths__refresh(). */
 void paths__set_uplink_mtu(struct paths *paths, uint32_t mtu_bytes);
 
-/* -EINVAL when a pod's address is one of this node (a hostNetwork pod): names service, pod and line. To be asked before a configuration is
+/* -EINVAL when a pod's address is one of this node (a hostNetwork pod): names file, line, service and pod. To be asked before a configuration is
  * applied. */
 int paths__vet(const struct netinfo *ni, const struct pintle_config *config, struct pintle_err *err);
 

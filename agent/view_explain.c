@@ -119,7 +119,8 @@ static int parse_flow(const struct view *view, const char *client, const char *v
 	if (error)
 		return error;
 	if (from.addr.family != to.addr.family)
-		return pintle_err__set(err, -EINVAL, "%s and %s are of different address families", client, vip);
+		return pintle_err__usage(
+			err, pintle_err__set(err, -EINVAL, "%s and %s are of different address families", client, vip));
 	if (table_maps__find_frontend(view->src.maps, &to.addr, to.proto, to.port, &flow->frontend, ret_service))
 		return pintle_err__set(err, -ENOENT, "no frontend %s; `pintle service list` shows those in force", vip);
 	flow->family = from.addr.family;

@@ -36,10 +36,12 @@ static int flows_filter__init(const struct view *view, const struct view_flow_fi
 	if (!error && f->has_pod)
 		error = view__find_pod(view, wanted->pod, &f->pod, err);
 	if (!error && f->has_client && (ip_addr__parse(wanted->client, &f->client) || f->client.family != 4))
-		error = pintle_err__set(
-			err, -EINVAL,
-			"--client: \"%.64s\" is not an IPv4 address; IPv6 clients are stored as a hash: use `pintle flows explain`",
-			wanted->client);
+		error = pintle_err__usage(
+			err,
+			pintle_err__set(
+				err, -EINVAL,
+				"--client: \"%.64s\" is not an IPv4 address; IPv6 clients are stored as a hash: use `pintle flows explain`",
+				wanted->client));
 	return error;
 }
 

@@ -164,7 +164,7 @@ test_broken_files()
 	truncate -s 70M "$PT_CONFIG.bad"
 	refuses 'pintle.yaml.*(large|bytes|MiB)'
 	sed "s/10.244.0.2,/$PT_NODE4,/" "$PT_TMP/good" >"$PT_CONFIG.bad"
-	refuses "line [0-9]+: service demo: pod $PT_NODE4 .*hostNetwork"
+	refuses "pintle.yaml:[0-9]+: service demo: pod $PT_NODE4 .*hostNetwork"
 	{
 		cat "$PT_TMP/good"
 		for ((i = 2; i < 60; i++)); do

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "agent/choose.h"
+#include "agent/cmd.h"
 #include "agent/flowview.h"
 #include "agent/opt.h"
 #include "agent/view.h"
@@ -68,6 +69,34 @@ START_TEST(test_find)
 		ck_assert_int_eq(view__find_pod(&view_opened, "10.1.0.1:8081", &pod, &err), -ENOENT);
 		ck_assert_int_eq(view__find_pod(&view_opened, "10.1.0.1", &pod, &err), -EINVAL);
 		ck_assert_str_eq(err.msg, "\"10.1.0.1\" is not ADDRESS:PORT, as in 10.0.0.1:80 or [2001:db8::1]:80");
+	}
+END_TEST
+
+/* Exit codes: a word that is written wrong, and one that names nothing. */
+START_TEST(test_words)
+	{
+		static const char *const pods[] = { "bad", "10.1.0.1", "10.1.0.1:0", "10.1.0.1:80/tcp" };
+		struct view_flow_filter filter = { .client = "1.2.3" };
+		struct out *out = out__open(stdout, OUT_TEXT);
+		struct cmd_args args = { 0 };
+		struct pintle_err err;
+		uint16_t pod;
+
+		for (size_t i = 0; i < sizeof(pods) / sizeof(pods[0]); i++) {
+			ck_assert_int_eq(view__find_pod(&view_opened, pods[i], &pod, &err), -EINVAL);
+			ck_assert_int_eq(cmd__fail(&args, &err), CMD_USAGE);
+		}
+		ck_assert_int_eq(view__find_pod(&view_opened, "10.1.0.1:8081", &pod, &err), -ENOENT);
+		ck_assert_int_eq(cmd__fail(&args, &err), CMD_FAILURE);
+		ck_assert_int_eq(view__flows_list(&view_opened, &filter, out, &err), -EINVAL);
+		ck_assert_int_eq(cmd__fail(&args, &err), CMD_USAGE);
+		ck_assert_int_eq(view__flows_explain(&view_opened, "A:1", "10.96.0.1:80/tcp", out, &err), -EINVAL);
+		ck_assert_int_eq(cmd__fail(&args, &err), CMD_USAGE);
+		ck_assert_int_eq(view__flows_explain(&view_opened, "192.0.2.1:1", "10.96.0.1:80", out, &err), -EINVAL);
+		ck_assert_int_eq(cmd__fail(&args, &err), CMD_USAGE);
+		ck_assert_int_eq(view__flows_explain(&view_opened, "192.0.2.1:1", "10.96.0.1:81/tcp", out, &err), -ENOENT);
+		ck_assert_int_eq(cmd__fail(&args, &err), CMD_FAILURE);
+		ck_assert_int_eq(out__close(out), 0);
 	}
 END_TEST
 
@@ -242,6 +271,7 @@ int main(void)
 	tcase_add_test(tc, test_unmix_inverts);
 	tcase_add_test(tc, test_names_unknown);
 	tcase_add_test(tc, test_find);
+	tcase_add_test(tc, test_words);
 	tcase_add_test(tc, test_explain_errors);
 	tcase_add_test(tc, test_agent_alive);
 	tcase_add_test(tc, test_quantile);

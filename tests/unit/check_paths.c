@@ -184,8 +184,11 @@ START_TEST(hostnetwork_is_refused)
 		struct pintle_config *good = make_config(0, 1, 3, DELIVERY_PASS), *bad = make_config(201, 1, 3, DELIVERY_PASS);
 		struct pintle_err err = { 0 };
 
+		bad->name = strdup("shop.yaml");
+		ck_assert_ptr_nonnull(bad->name);
 		ck_assert_int_eq(paths__vet(NULL, good, &err), 0);
 		ck_assert_int_eq(paths__vet(NULL, bad, &err), -EINVAL);
+		ck_assert_ptr_eq(strstr(err.msg, "shop.yaml:"), err.msg);
 		ck_assert_ptr_nonnull(strstr(err.msg, "service web: pod 10.201.0.1"));
 		config_make__free(good);
 		config_make__free(bad);
