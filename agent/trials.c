@@ -221,7 +221,8 @@ static void settle_gains(struct trials *t, const struct trial_group *g, struct s
 			continue;
 		/* one that has only failed so far is idle too, and would draw everything */
 		if (!gain__known(p->gain) && (s->nr_known || gain__failure_q8(p->gain)))
-			tables__stage_default(t->tables, p->pod, fixed__sat16((int64_t)s->median_q8 + gain__failure_q8(p->gain)));
+			tables__stage_default(t->tables, p->pod,
+					      fixed__sat16((int64_t)s->median_q8 + gain__failure_q8(p->gain)));
 		p->penalty_q8 = ramp_pod(t, p, s, fresh, now_ns);
 		gain_q8 = fixed__sat16((int64_t)tables__gain(t->tables, p->pod) + p->penalty_q8);
 		if (gain_q8 < s->lowest_q8)
