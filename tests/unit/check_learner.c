@@ -257,7 +257,7 @@ START_TEST(pods_on_trial)
 		apply(make("10.0.0.1", "10.0.0.3"));
 		ck_assert_int_eq(gain_in_force("10.0.0.3"), q8(20));
 		*stats_of("10.0.0.3") = answers(1, 80);
-		tick(now += 10 * MS);
+		tick(now + 10 * MS);
 		ck_assert_int_eq(gain_in_force("10.0.0.3"), q8(80));
 		end();
 	}
