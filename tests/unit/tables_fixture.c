@@ -155,6 +155,7 @@ void config_make__free(struct pintle_config *config)
 		free(config->services[i].pods);
 	}
 	free(config->services);
+	free(config->name);
 	free(config);
 }
 
