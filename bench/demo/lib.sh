@@ -151,7 +151,8 @@ pod_address() # number
 }
 
 # Policies are compared whole: without the part of new flows that pintle leaves to plain least-in-flight (learning.holdout, 5 % unless told otherwise).
-WHOLE_POLICY='learning: {holdout: 0}'
+# An empty WHOLE_POLICY in the environment measures what is shipped.
+[ -n "${WHOLE_POLICY+set}" ] || WHOLE_POLICY='learning: {holdout: 0}'
 
 write_config() # policy [lines of the top level]
 {
